@@ -1,0 +1,63 @@
+/** Status: a game's row in `runtime_records`, what the controller knows to be true. */
+import { Schema } from "effect"
+import type { ErrorCode } from "./ErrorCode.ts"
+import type { GameId } from "./GameId.ts"
+
+export const RecordStatus = Schema.Literals(["running", "stopped", "removed"])
+export type RecordStatus = typeof RecordStatus.Type
+
+export const ConditionType = Schema.Literals(["Ready", "Progressing", "SpecValid"])
+export type ConditionType = typeof ConditionType.Type
+
+/** A condition in Kubernetes' shape. `reason` is a machine word, `message` for people. */
+export const Condition = Schema.Struct({
+  type: ConditionType,
+  status: Schema.Literals(["True", "False", "Unknown"]),
+  reason: Schema.String,
+  message: Schema.String,
+  /** ISO 8601; moves only when `status` changes. */
+  last_transition_at: Schema.String
+})
+export type Condition = typeof Condition.Type
+
+export interface RuntimeRecord {
+  readonly gameId: GameId
+  readonly status: RecordStatus
+  readonly currentContainerId: string | null
+  readonly currentImageRef: string | null
+  readonly engineEndpoint: string | null
+  /** The engine that holds `currentContainerId`: a 404 from another one proves nothing. */
+  readonly engineId: string | null
+  /** Versioned hash of what runs in `currentContainerId`; see `specHash`. */
+  readonly specHash: string | null
+  /** The newest generation that was carried out or failed for good. 0 before the first. */
+  readonly observedGeneration: number
+  readonly conditions: ReadonlyArray<Condition>
+  /** Restarts in a row without a stable run in between. */
+  readonly restartCount: number
+  /** No restart and no new start attempt before this time. */
+  readonly nextRestartAtMs: number | null
+  /** Failed start attempts in a row; 0 after a success or a new generation. */
+  readonly failureCount: number
+  readonly lastErrorCode: ErrorCode | null
+  readonly lastErrorReason: string | null
+  readonly lastErrorMessage: string | null
+  readonly exitCode: number | null
+  readonly oomKilled: boolean
+  /** When the container's process started, by the engine's clock. */
+  readonly startedAtMs: number | null
+  readonly stoppedAtMs: number | null
+  /** When the stop signal was sent to a container that has not ended yet. */
+  readonly stoppingSinceMs: number | null
+  readonly removedAtMs: number | null
+  /** Compare-and-set token: bumped by each write of the record. */
+  readonly version: number
+}
+
+/** Allowed moves of `status`. `removed` is terminal. */
+export const statusMoves: Record<"none" | RecordStatus, ReadonlyArray<RecordStatus>> = {
+  none: ["running", "stopped"],
+  running: ["running", "stopped", "removed"],
+  stopped: ["stopped", "running", "removed"],
+  removed: ["removed"]
+}

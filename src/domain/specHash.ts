@@ -1,0 +1,34 @@
+/**
+ * The versioned hash of what runs in a container: image, and every field of the spec that cannot change in place.
+ *
+ * It is kept on the container (`com.galaxy.spec_hash`) and compared with the row's. A release that computes it otherwise
+ * adds a version and keeps the old ones, because an upgrade must not recreate a container whose row did not change:
+ * NEVER edit the body of a version that was released; `test/unit/domain/specHash.golden.json` holds their values.
+ */
+import { createHash } from "node:crypto"
+import type { GameSpec } from "./GameSpec.ts"
+
+/** JSON with sorted keys, so that equal values have equal text. */
+const canonical = (value: unknown): string => {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`
+  if (value === null || typeof value !== "object") return JSON.stringify(value)
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(",")}}`
+}
+
+const versions: Record<string, (imageRef: string, spec: GameSpec) => string> = {
+  v1: (imageRef, { stop_grace: _grace, pull_policy: _pull, ...runs }) =>
+    createHash("sha256").update(canonical({ image: imageRef, spec: runs })).digest("hex").slice(0, 32)
+}
+
+const current = "v1"
+
+/** `v1:<32 hex digits>`. */
+export const specHash = (imageRef: string, spec: GameSpec): string => `${current}:${versions[current]!(imageRef, spec)}`
+
+/** Whether a container that carries `hash` runs what `imageRef` and `spec` ask for; false for an unknown version. */
+export const matchesSpec = (hash: string, imageRef: string, spec: GameSpec): boolean => {
+  const version = hash.slice(0, hash.indexOf(":"))
+  const compute = Object.hasOwn(versions, version) ? versions[version] : undefined
+  return compute !== undefined && hash === `${version}:${compute(imageRef, spec)}`
+}

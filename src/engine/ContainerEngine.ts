@@ -1,0 +1,143 @@
+/**
+ * What the controller asks of a container engine. It speaks of games and containers, not of one socket: where a
+ * container runs, and under which address it is reached, is the engine's to say.
+ *
+ * Promises of every implementation: each call is safe to repeat; mutating calls take full container ids; "cannot see" is
+ * an error (`Unavailable`, `Timeout`, `Undecodable`), never an empty answer; `gone` means that the engine itself
+ * answered 404 for that full id.
+ */
+import { Context, type Effect, Schema, type Stream } from "effect"
+import type { GameId } from "../domain/GameId.ts"
+
+export const EngineReason = Schema.Literals([
+  /** The engine has no such container (404 for a full id). */
+  "NotFound",
+  /** The container's name is held by another container: see `holder`. */
+  "NameTaken",
+  /** The container is in a state that does not take this call now, e.g. its removal is in progress. */
+  "Conflict",
+  /** Create: the image is not on the host. */
+  "ImageMissing",
+  /** Start: the network the container was made for is gone, so it can never start. */
+  "NetworkMissing",
+  /** The engine refused the request as it stands (400). */
+  "Invalid",
+  /** The engine took the start and the container could not be started (500, exit 126, 127, 128). */
+  "StartFailed",
+  /** A pull that the registry or the engine refused. */
+  "PullFailed",
+  /** A pull that made no progress for the stall time. */
+  "PullStalled",
+  /** Not reached, connection lost: whether the call was carried out is unknown. */
+  "Unavailable",
+  /** No answer before the deadline: whether the call was carried out is unknown. */
+  "Timeout",
+  /** The answer is not what the engine's API says. */
+  "Undecodable",
+  /** Not sent: this controller does not hold the lease, or not for long enough. */
+  "NotLeader",
+  /** Any other failure of the engine (5xx). */
+  "Internal"
+])
+export type EngineReason = typeof EngineReason.Type
+
+export class EngineError extends Schema.TaggedError<EngineError>()("EngineError", {
+  operation: Schema.String,
+  reason: EngineReason,
+  message: Schema.String,
+  status: Schema.optionalKey(Schema.Int),
+  /** `NameTaken`: who holds the name. */
+  holder: Schema.optionalKey(Schema.Struct({ id: Schema.String, description: Schema.String, gameId: Schema.NullOr(Schema.String) }))
+}) {}
+
+/** Outcome unknown or engine away: look again, tell nothing. Everything else is the engine's verdict. */
+export const isTransient = (error: EngineError): boolean =>
+  transient.has(error.reason)
+const transient: ReadonlySet<EngineReason> = new Set(
+  ["Unavailable", "Timeout", "Undecodable", "NotLeader", "Conflict", "NotFound", "Internal"]
+)
+
+export interface EngineIdentity {
+  /** Stable across restarts of the engine and different for each engine and data root. */
+  readonly id: string
+  readonly version: string
+  readonly apiVersion: string
+}
+
+export const ContainerState = Schema.Literals(["created", "running", "paused", "restarting", "removing", "exited", "dead"])
+export type ContainerState = typeof ContainerState.Type
+
+/** A container that carries our labels, as a list shows it: enough to tell whether to look closer. */
+export interface ContainerSummary {
+  readonly id: string
+  readonly gameId: GameId
+  readonly name: string
+  readonly state: ContainerState
+  readonly createdAtMs: number
+  readonly imageRef: string
+  /** null: made by somebody else (no label of ours beyond the five of the contract). */
+  readonly specHash: string | null
+  readonly generation: number | null
+}
+
+export interface ContainerDetail extends ContainerSummary {
+  readonly startedAtMs: number | null
+  /** null while it runs or before it ever ran. */
+  readonly exit: ContainerExit | null
+  /** Why the last start failed, as the engine says it; empty when it did not. */
+  readonly startError: string
+  /** Where other services reach the game, e.g. `http://galaxy-game-g1:8080`. */
+  readonly endpoint: string
+}
+
+export interface ContainerExit {
+  readonly code: number
+  readonly oomKilled: boolean
+  /** null: the engine does not know when, so `code` is not to be believed (it lost the process over a restart). */
+  readonly finishedAtMs: number | null
+}
+
+/** What a new container is made from. Names, labels, volume, network and hardening are the engine's to add. */
+export interface ContainerTemplate {
+  readonly gameId: GameId
+  readonly imageRef: string
+  readonly generation: number
+  readonly specHash: string
+  readonly createdAtMs: number
+  readonly command: ReadonlyArray<string> | undefined
+  readonly args: ReadonlyArray<string> | undefined
+  readonly env: Readonly<Record<string, string>>
+  readonly labels: Readonly<Record<string, string>>
+  readonly cpus: number | undefined
+  readonly memoryBytes: number | undefined
+  readonly pids: number | undefined
+  readonly stopSignal: string | undefined
+}
+
+/** Something happened to a container of ours, or the stream was (re)opened and a full list is due. */
+export type EngineEvent =
+  | { readonly _tag: "Changed"; readonly gameId: GameId; readonly containerId: string; readonly action: string }
+  | { readonly _tag: "Opened" }
+
+export class ContainerEngine extends Context.Service<ContainerEngine, {
+  /** Who answers; negotiates the API version anew. Its failure means that the engine is not reached. */
+  readonly identity: Effect.Effect<EngineIdentity, EngineError>
+  /** Containers with our labels in any state: of one game, or of all. An image's own labels do not count. */
+  readonly list: (gameId?: GameId) => Effect.Effect<ReadonlyArray<ContainerSummary>, EngineError>
+  /** The container of that full id, read fresh; `gone` when the engine answered 404. */
+  readonly inspect: (id: string) => Effect.Effect<ContainerDetail | "gone", EngineError>
+  /** Makes the container without starting it; answers its full id. */
+  readonly create: (template: ContainerTemplate) => Effect.Effect<string, EngineError>
+  /** Starts it. Already running is success. */
+  readonly start: (id: string) => Effect.Effect<void, EngineError>
+  /** Sends a signal. Not running is success. */
+  readonly kill: (id: string, signal: string) => Effect.Effect<void, EngineError>
+  /** Thaws a paused container. Not paused is success. */
+  readonly unpause: (id: string) => Effect.Effect<void, EngineError>
+  /** Removes a container that does not run, and its anonymous volumes, never the game's. Gone is success. */
+  readonly remove: (id: string) => Effect.Effect<void, EngineError>
+  /** Pulls the image; one pull per image however many ask. Ends when the image is on the host. */
+  readonly pull: (imageRef: string) => Effect.Effect<void, EngineError>
+  /** Never ends: reconnects by itself and says `Opened` each time, before anything else. */
+  readonly events: Stream.Stream<EngineEvent>
+}>()("rtmanager/engine/ContainerEngine") {}

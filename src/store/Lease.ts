@@ -1,0 +1,28 @@
+/**
+ * One controller acts at a time: a lease row with an epoch. A lease is not a lock (a frozen holder wakes up believing in
+ * it), so every write carries the epoch and every engine mutation asks `remainingMs` first.
+ */
+import { Context, Effect, Schema } from "effect"
+import type { StoreError } from "./Store.ts"
+
+/** One term of leadership. */
+export interface Term {
+  readonly epoch: number
+  /** Milliseconds until the lease runs out unless renewed, by this process's monotonic clock; 0 or less: it is lost. */
+  readonly remainingMs: Effect.Effect<number>
+  /** Completes when the lease is lost. */
+  readonly lost: Effect.Effect<void>
+}
+
+export class CurrentTerm extends Context.Service<CurrentTerm, Term>()("rtmanager/store/CurrentTerm") {}
+
+export class NotLeader extends Schema.TaggedError<NotLeader>()("NotLeader", { message: Schema.String }) {}
+
+export class Lease extends Context.Service<Lease, {
+  /** Takes the lease if it is free or run out: the new epoch, else undefined. `ttlMs` counts on the database's clock. */
+  readonly acquire: (holder: string, ttlMs: number) => Effect.Effect<number | undefined, StoreError>
+  /** Prolongs the lease; false when it is another's by now. */
+  readonly renew: (holder: string, epoch: number, ttlMs: number) => Effect.Effect<boolean, StoreError>
+  /** Gives the lease up at once. */
+  readonly release: (holder: string, epoch: number) => Effect.Effect<void, StoreError>
+}>()("rtmanager/store/Lease") {}

@@ -1,0 +1,99 @@
+/** What the controller asks of its database. Every write is fenced by the lease's epoch. */
+import { Context, type Effect, Schema, type Stream } from "effect"
+import type { Game, DesiredState, RestartPolicy } from "../domain/Game.ts"
+import type { GameId } from "../domain/GameId.ts"
+import type { HealthEvent } from "../domain/Health.ts"
+import type { JobIntake, JobResult, PendingJob } from "../domain/Job.ts"
+import type { Message, Topic } from "../domain/Message.ts"
+import type { Operation } from "../domain/Operation.ts"
+import type { RuntimeRecord } from "../domain/RuntimeRecord.ts"
+
+export const StoreReason = Schema.Literals([
+  /** Not reached, connection lost: whether a write was committed is unknown. */
+  "Unavailable",
+  /** No answer before the deadline: whether a write was committed is unknown. */
+  "Timeout",
+  /** The record changed since it was read: look again. */
+  "Conflict",
+  /** Another controller holds the lease: this one must stop acting. */
+  "Fenced",
+  /** The database refused the values (a constraint, a trigger). */
+  "Invalid",
+  /** A row is not what the schema says. */
+  "Undecodable"
+])
+export type StoreReason = typeof StoreReason.Type
+
+export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
+  operation: Schema.String,
+  reason: StoreReason,
+  message: Schema.String
+}) {}
+
+/** All the database holds of one game, read in one statement. */
+export interface GameState {
+  readonly game: Game | null
+  readonly record: RuntimeRecord | null
+  /** Taken and unanswered, oldest first. */
+  readonly jobs: ReadonlyArray<PendingJob>
+}
+
+/** One game in the sweep's survey: what decides whether it differs, without the spec. */
+export interface SurveyRow {
+  readonly gameId: GameId
+  readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation"> | null
+  readonly record: RuntimeRecord | null
+  readonly pendingJobs: number
+}
+
+/** Everything one reconcile step makes known; committed in one transaction, or not at all. */
+export interface Commit {
+  readonly gameId: GameId
+  /** `version` of the record that was read; 0 when there was none. */
+  readonly expectedVersion: number
+  /** The whole new record; null leaves it as it is (then nothing compares versions). `version` is set by the store. */
+  readonly record: RuntimeRecord | null
+  /** Writes the desired row of an adopted container where there is none. */
+  readonly adopt: { readonly imageRef: string; readonly state: DesiredState; readonly restartPolicy: RestartPolicy } | null
+  readonly operations: ReadonlyArray<Operation>
+  /** Goes to `health_snapshots` (the last one) and to the outbox (each). */
+  readonly health: ReadonlyArray<HealthEvent>
+  /** Other messages for the outbox, in order, after `health`. */
+  readonly messages: ReadonlyArray<Message>
+  /** Answers for jobs that have none yet; an answered job keeps its first. Each is told on `job_results`. */
+  readonly answers: ReadonlyArray<{ readonly job: PendingJob; readonly result: JobResult; readonly completedAtMs: number }>
+}
+
+export interface OutboxEntry {
+  readonly id: number
+  readonly eventId: string
+  readonly topic: Topic
+  readonly gameId: string
+  readonly fields: Readonly<Record<string, string>>
+}
+
+/** A desired row changed, or the subscription was (re)made and everything must be looked at. */
+export type StoreChange =
+  | { readonly _tag: "Changed"; readonly gameId: GameId }
+  | { readonly _tag: "Opened" }
+
+export class Store extends Context.Service<Store, {
+  readonly load: (gameId: GameId) => Effect.Effect<GameState, StoreError>
+  /** Every game that is not settled for ever: one statement, no specs. A `removed` game without pending jobs is left out. */
+  readonly survey: Effect.Effect<ReadonlyArray<SurveyRow>, StoreError>
+  readonly commit: (commit: Commit) => Effect.Effect<void, StoreError>
+  /**
+   * Takes a batch of jobs in one transaction, in order: writes each wish as desired state, answers what is refused. An
+   * entry taken before changes nothing. Answers the games to look at.
+   */
+  readonly takeJobs: (jobs: ReadonlyArray<JobIntake>) => Effect.Effect<ReadonlyArray<GameId>, StoreError>
+  /** The oldest messages not yet sent, in the order they must be sent. */
+  readonly unsent: (limit: number) => Effect.Effect<ReadonlyArray<OutboxEntry>, StoreError>
+  readonly markSent: (ids: ReadonlyArray<number>) => Effect.Effect<void, StoreError>
+  /** Completes when a message may be waiting: after a commit here, and now and then. */
+  readonly outboxSignal: Effect.Effect<void>
+  /** Never ends: reconnects by itself and says `Opened` each time, before anything else. */
+  readonly changes: Stream.Stream<StoreChange>
+  /** Whether the database answers. */
+  readonly ping: Effect.Effect<void, StoreError>
+}>()("rtmanager/store/Store") {}
