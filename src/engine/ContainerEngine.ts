@@ -86,6 +86,8 @@ export interface ContainerDetail extends ContainerSummary {
   readonly exit: ContainerExit | null
   /** Why the last start failed, as the engine says it; empty when it did not. */
   readonly startError: string
+  /** The signal that asks it to end: the spec's, else the image's, else SIGTERM. */
+  readonly stopSignal: string
   /** Where other services reach the game, e.g. `http://galaxy-game-g1:8080`. */
   readonly endpoint: string
 }
@@ -136,6 +138,8 @@ export class ContainerEngine extends Context.Service<ContainerEngine, {
   readonly unpause: (id: string) => Effect.Effect<void, EngineError>
   /** Removes a container that does not run, and its anonymous volumes, never the game's. Gone is success. */
   readonly remove: (id: string) => Effect.Effect<void, EngineError>
+  /** Whether the image is on the host. Asks no registry. */
+  readonly hasImage: (imageRef: string) => Effect.Effect<boolean, EngineError>
   /** Pulls the image; one pull per image however many ask. Ends when the image is on the host. */
   readonly pull: (imageRef: string) => Effect.Effect<void, EngineError>
   /** Never ends: reconnects by itself and says `Opened` each time, before anything else. */

@@ -1,11 +1,10 @@
 /** What the controller asks of its database. Every write is fenced by the lease's epoch. */
 import { Context, type Effect, Schema, type Stream } from "effect"
-import type { Game, DesiredState, RestartPolicy } from "../domain/Game.ts"
+import type { Commit } from "../domain/Commit.ts"
+import type { Game } from "../domain/Game.ts"
 import type { GameId } from "../domain/GameId.ts"
-import type { HealthEvent } from "../domain/Health.ts"
-import type { JobIntake, JobResult, PendingJob } from "../domain/Job.ts"
-import type { Message, Topic } from "../domain/Message.ts"
-import type { Operation } from "../domain/Operation.ts"
+import type { JobIntake, PendingJob } from "../domain/Job.ts"
+import type { Topic } from "../domain/Message.ts"
 import type { RuntimeRecord } from "../domain/RuntimeRecord.ts"
 
 export const StoreReason = Schema.Literals([
@@ -46,23 +45,7 @@ export interface SurveyRow {
   readonly pendingJobs: number
 }
 
-/** Everything one reconcile step makes known; committed in one transaction, or not at all. */
-export interface Commit {
-  readonly gameId: GameId
-  /** `version` of the record that was read; 0 when there was none. */
-  readonly expectedVersion: number
-  /** The whole new record; null leaves it as it is (then nothing compares versions). `version` is set by the store. */
-  readonly record: RuntimeRecord | null
-  /** Writes the desired row of an adopted container where there is none. */
-  readonly adopt: { readonly imageRef: string; readonly state: DesiredState; readonly restartPolicy: RestartPolicy } | null
-  readonly operations: ReadonlyArray<Operation>
-  /** Goes to `health_snapshots` (the last one) and to the outbox (each). */
-  readonly health: ReadonlyArray<HealthEvent>
-  /** Other messages for the outbox, in order, after `health`. */
-  readonly messages: ReadonlyArray<Message>
-  /** Answers for jobs that have none yet; an answered job keeps its first. Each is told on `job_results`. */
-  readonly answers: ReadonlyArray<{ readonly job: PendingJob; readonly result: JobResult; readonly completedAtMs: number }>
-}
+export type { Commit }
 
 export interface OutboxEntry {
   readonly id: number

@@ -1,0 +1,87 @@
+/**
+ * The decision: what to do next for one game. A pure function of what was seen and of the time.
+ *
+ * It is a chain of rules, first match wins: first facts are made known (what happened to the container since the record
+ * was written), then one step is taken towards the row. Each reconcile takes one step and looks again, so a crash
+ * between two steps leaves a state that is just another input. To change what happens in a case, find the rule here;
+ * `docs/plan-table.md` lists every case with the rule that answers it.
+ */
+import type { Commit } from "../../src/domain/Commit.ts"
+import type { Observation, ObservedContainer } from "../../src/domain/Observation.ts"
+import { answers, commitOf } from "./commit.ts"
+import * as facts from "./facts.ts"
+import type { Reason } from "./reasons.ts"
+import * as row from "./row.ts"
+import { type Settings, type View, view } from "./view.ts"
+
+/** One act on the engine. Each is safe to repeat. */
+export type Action =
+  | { readonly _tag: "Create" }
+  | { readonly _tag: "Start"; readonly container: ObservedContainer }
+  /** Exchange a running container: make sure of the new image, then ask the old container to end. */
+  | { readonly _tag: "Replace"; readonly container: ObservedContainer }
+  | { readonly _tag: "Stop"; readonly container: ObservedContainer }
+  | { readonly _tag: "Kill"; readonly container: ObservedContainer }
+  | { readonly _tag: "Unpause"; readonly container: ObservedContainer }
+  | { readonly _tag: "Remove"; readonly container: ObservedContainer; readonly because: "removed" | "retention" | "leftover" | "replaced" | "stray" }
+
+export type Step =
+  /** Nothing to do now; look again after `againMs` (null: when something happens). */
+  | { readonly _tag: "Wait"; readonly againMs: number | null }
+  /** Make something known, then look again at once. */
+  | { readonly _tag: "Record"; readonly commit: Commit }
+  | { readonly _tag: "Act"; readonly action: Action }
+
+/** A step and why it is taken: `reason` from a closed set, for logs, `why` and the table. */
+export interface Plan {
+  readonly reason: Reason
+  readonly step: Step
+  /** Something people should know of that the controller will not touch. */
+  readonly report?: string
+}
+
+export const plan = (seen: Observation, settings: Settings, nowMs: number): Plan => {
+  const game = view(seen, settings, nowMs)
+  for (const rule of rules) {
+    const found = rule(game)
+    if (found) return { ...reportOf(game), ...found }
+  }
+  return { ...reportOf(game), reason: "Settled", step: { _tag: "Wait", againMs: null } }
+}
+
+/** Containers that carry the game's labels beside its own and that somebody else made. */
+const reportOf = (seen: View): { readonly report?: string } => {
+  const foreign = seen.strays.filter((container) => !container.ours).map((container) => container.name)
+  const refused = facts.notAdoptable(seen)
+  if (refused !== undefined) return { report: refused }
+  return foreign.length === 0 ? {} : { report: `game ${seen.gameId} has other containers: ${foreign.join(", ")}; they are left alone` }
+}
+
+type Rule = (seen: View) => Plan | undefined
+
+const rules: ReadonlyArray<Rule> = [
+  facts.engineChanged, //      the record's container lives on another engine: a 404 here proves nothing
+  facts.unresponsive, //       the engine does not answer for the container: unknown is no reason to act
+  facts.disappeared, //        the recorded container is gone
+  facts.removedForGood, //     the record is `removed`: what still carries its labels is reported
+  facts.ended, //              recorded as running, but it ended
+  facts.removing, //           the engine is at work on its removal: wait for the end of it
+  facts.resumed, //            recorded as stopped (or an earlier run), but it runs
+  facts.adopted, //            a container that no record names
+  row.missing, //              no row: absence is never an order
+  row.strays, //               a second container for the game
+  row.stopping, //             a stop was begun: carry it to its end, whatever the row says by now
+  row.removed, //              the row says `removed`
+  row.stopped, //              the row says `stopped`
+  row.invalid, //              the row's spec cannot be carried out: whatever runs is left alone
+  row.running, //              the row says `running`
+  row.finished, //             it ran, ended, and its policy does not start it again
+  answered //                  a job that asks for what is so already
+]
+
+function answered(seen: View): Plan | undefined {
+  const settled = answers(seen, seen.record, {})
+  if (settled.length === 0) return undefined
+  const commit = commitOf(seen, {})
+  return { reason: "AlreadySo", step: { _tag: "Record", commit: { ...commit, record: null } } }
+}

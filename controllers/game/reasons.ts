@@ -1,0 +1,37 @@
+/** Why a step is taken: the closed set that logs, `why` and docs/plan-table.md share. */
+export const reasons = {
+  EngineChanged: "the recorded container is on another engine than the one that answers",
+  ContainerUnresponsive: "the engine lists the container but does not answer for it: unknown is no reason to act",
+  ContainerDisappeared: "the recorded container was removed behind our back",
+  RemovalCompleted: "a removal of our own was carried out before it could be recorded",
+  RemovedForGood: "the game was removed; what still carries its labels is left alone",
+  LeftoverOfRemoved: "a container of ours outlived its removed game",
+  ContainerEnded: "the recorded container ended",
+  ContainerResumed: "the recorded container runs again, or is in another run than recorded",
+  StartCompleted: "a start of our own was carried out before it could be recorded",
+  Adopted: "a labelled container that no record names is taken over",
+  NoRow: "there is no desired row: absence is never an order",
+  StrayRunning: "a second container of ours runs for the game",
+  Stray: "a second container of ours is left",
+  Stopping: "the stop signal was sent and the grace is not over",
+  GraceIsOver: "the container did not end within its grace",
+  RemovalWanted: "the row says removed",
+  StopWanted: "the row says stopped",
+  SpecInvalid: "the row's spec or image cannot be carried out; whatever runs is left alone",
+  RowChanged: "what runs is not what the row asks for",
+  ReplacementFailed: "the changed row could not be carried out and its policy tries no more; what runs is left alone",
+  RowChangedInPlace: "the row changed in what needs no new container",
+  Paused: "somebody paused the container",
+  PullingImage: "the image is being pulled",
+  ImagePullFailed: "the image could not be pulled",
+  BackOff: "the next try is not due yet",
+  StartWanted: "the row says running and nothing runs",
+  Removing: "the engine is removing the container",
+  Leftover: "a container of ours that never ran is left of a failed start",
+  Retained: "a stopped container is kept for the retention time",
+  RetentionIsOver: "a stopped container was kept long enough",
+  AlreadySo: "a job asks for what is so already",
+  Settled: "the engine is as the row says"
+} as const
+
+export type Reason = keyof typeof reasons

@@ -1,0 +1,104 @@
+/** Names for what the plan asks of an observation again and again. Pure. */
+import type { Observation, ObservedContainer } from "../../src/domain/Observation.ts"
+import { isRunning } from "../../src/domain/Observation.ts"
+import { parseDurationMs } from "../../src/domain/Quantity.ts"
+
+/** The product's times, in milliseconds. */
+export interface Settings {
+  /** From the stop signal to SIGKILL where the spec says nothing else. */
+  readonly stopGraceMs: number
+  /** A stopped container is kept this long. */
+  readonly retentionMs: number
+  /** Restarts and failed starts wait `baseMs`, doubled each time up to `maxMs`, and begin anew after `stableMs` up. */
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number; readonly stableMs: number }
+}
+
+export const defaultBackoff: Settings["backoff"] = { baseMs: 1000, maxMs: 300_000, stableMs: 600_000 }
+
+export interface View extends Observation {
+  readonly settings: Settings
+  readonly nowMs: number
+  /** The container that is the game: the recorded one, else the best candidate. */
+  readonly main: ObservedContainer | undefined
+  /** Any other container of this game. */
+  readonly strays: ReadonlyArray<ObservedContainer>
+  /** Somebody wants it to run and no attempt was made for that wish yet: a newer generation, or an unanswered start job. */
+  readonly newWish: boolean
+}
+
+export const view = (seen: Observation, settings: Settings, nowMs: number): View => {
+  const main = mainContainer(seen)
+  return {
+    ...seen,
+    settings,
+    nowMs,
+    main,
+    strays: seen.containers.filter((container) => container !== main),
+    newWish: hasNewWish(seen)
+  }
+}
+
+const hasNewWish = ({ desired, record, jobs }: Observation): boolean =>
+  desired?.state === "running" &&
+  ((record?.observedGeneration ?? 0) < desired.generation ||
+    jobs.some((job) => job.kind === "start" && job.generation === desired.generation))
+
+/** The recorded one stays; else one made for this very wish; else the oldest running; else the oldest. */
+const mainContainer = ({ containers, desired, record }: Observation): ObservedContainer | undefined => {
+  const recorded = containers.find((container) => container.id === record?.currentContainerId)
+  if (recorded) return recorded
+  const rank = (container: ObservedContainer): number =>
+    isRunning(container) && container.ours && container.runsWanted && container.generation === desired?.generation
+      ? 0
+      : isRunning(container)
+      ? 1
+      : container.ours && container.runsWanted
+      ? 2
+      : 3
+  return [...containers].sort((a, b) => rank(a) - rank(b) || a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1))[0]
+}
+
+/** Whether the main container is the one that the record names. */
+export const mainIsRecorded = (seen: View): boolean =>
+  seen.main !== undefined && seen.main.id === seen.record?.currentContainerId
+
+/** A clean end under `on_failure` is an end; an exit code that the engine lost over a restart proves nothing. */
+const endedWell = (seen: View): boolean => seen.record?.exitCode === 0 && !seen.record.oomKilled
+
+/** Whether the policy alone, without a new wish, keeps the game running. */
+export const keptRunning = (seen: View): boolean =>
+  seen.desired?.state === "running" && seen.desired.problem === null &&
+  (seen.desired.restartPolicy === "always" || (seen.desired.restartPolicy === "on_failure" && !endedWell(seen)))
+
+/** Whether a start is due now or later. */
+export const startWanted = (seen: View): boolean =>
+  seen.desired?.state === "running" && seen.desired.problem === null && seen.record?.status !== "removed" &&
+  (seen.newWish || keptRunning(seen) || isReplacing(seen))
+
+/** When the next start may be tried; now for a new wish. */
+export const startDueAtMs = (seen: View): number => seen.newWish ? seen.nowMs : seen.record?.nextRestartAtMs ?? seen.nowMs
+
+export const stopGraceMs = (seen: View): number => seen.desired?.spec.stop_grace === undefined
+  ? seen.settings.stopGraceMs
+  : parseDurationMs(seen.desired.spec.stop_grace) ?? seen.settings.stopGraceMs
+
+/** `base x 2^times`, at most `max`. */
+export const backoffMs = ({ baseMs, maxMs }: Settings["backoff"], times: number): number =>
+  Math.min(maxMs, baseMs * 2 ** Math.min(times, 30))
+
+/** A stopped container is kept this much longer; 0 or less: its time is up. */
+export const retentionLeftMs = (seen: View): number =>
+  (seen.record?.stoppedAtMs ?? seen.nowMs) + seen.settings.retentionMs - seen.nowMs
+
+/**
+ * Whether the controller itself would remove the recorded, stopped container now. Its absence is then our own doing, cut
+ * short before it was recorded, and not a disappearance.
+ */
+export const removalIsOurs = (seen: View): boolean =>
+  seen.record?.status === "stopped" && seen.desired !== null &&
+  (seen.desired.state === "removed" || seen.record.lastErrorCode !== null || isReplacing(seen) ||
+    (!startWanted(seen) && retentionLeftMs(seen) <= 0))
+
+/** Its container is being exchanged for one that runs what the row says now. */
+export const isReplacing = (seen: View): boolean =>
+  seen.record?.conditions.some((condition) => condition.type === "Progressing" && condition.reason === "Replacing") ?? false

@@ -1,0 +1,65 @@
+/**
+ * The graph of all worlds that the plan can lead to: nodes are worlds with their times folded into what matters of them,
+ * edges are steps that are carried out, get lost, fail or are refused, and the passing of time.
+ */
+import { planWorld, pass, settings, step, type World } from "./planModel.ts"
+
+const sign = (ms: number): string => (ms > 0 ? "+" : "-")
+
+/** Worlds with equal keys have equal futures: ids are renamed, times become "over" or "not yet", counts are cut at 2. */
+export const key = (world: World): string => {
+  const { record, nowMs } = world
+  const ids = new Map(world.containers.map((container, index) => [container.id, `#${index}`]))
+  const at = (ms: number | null | undefined) => ms == null ? "" : sign(ms - nowMs)
+  const recordedStart = record?.startedAtMs
+  return JSON.stringify([
+    world.row,
+    record && [
+      record.status, ids.get(record.currentContainerId ?? "") ?? (record.currentContainerId === null ? "" : "lost"),
+      record.engineId, record.specHash, record.observedGeneration, Math.min(record.restartCount, 2),
+      at(record.nextRestartAtMs), Math.min(record.failureCount, 2), record.lastErrorCode, record.lastErrorReason,
+      record.exitCode, record.oomKilled, record.stoppingSinceMs === null ? "" : at(record.stoppingSinceMs + settings.stopGraceMs),
+      record.stoppedAtMs === null ? "" : at(record.stoppedAtMs + settings.retentionMs),
+      record.conditions.find(({ type }) => type === "Progressing")?.reason,
+      record.conditions.find(({ type }) => type === "Ready")?.reason
+    ],
+    world.jobs,
+    world.containers.map((container) => [
+      container.state, container.ours, container.generation, container.hash, container.imageRef,
+      container.startError,
+      container.startedAtMs === null ? "" : container.startedAtMs === recordedStart,
+      container.exit && [container.exit.code, container.exit.oomKilled, container.exit.finishedAtMs === null]
+    ]),
+    world.pull,
+    world.imagePresent
+  ])
+}
+
+/** Waits that no passing of time ends, short of the retention. */
+export const isSettled = (world: World): boolean => {
+  const { reason, step: decided } = planWorld(world)
+  return decided._tag === "Wait" && world.pull._tag !== "Pulling" &&
+    (decided.againMs === null || reason === "Retained" || reason === "ContainerUnresponsive")
+}
+
+const waitMs = (world: World): number => {
+  const { step: decided } = planWorld(world)
+  return decided._tag === "Wait" ? decided.againMs ?? 1000 : 1
+}
+
+/** The next world when everything goes well. */
+export const nextWell = (world: World): World =>
+  planWorld(world).step._tag === "Wait" ? pass(world, waitMs(world), "well", true) : pass(step(world, "ok"), 1, "well", true)
+
+/** Every world that can come next, whatever goes wrong. */
+export const nextAny = (world: World): ReadonlyArray<World> =>
+  planWorld(world).step._tag === "Wait"
+    ? [
+      pass(world, waitMs(world), "well", true),
+      pass(world, waitMs(world), "badly", false),
+      pass(world, waitMs(world), "well", false)
+    ]
+    : (["ok", "lost", "unreached", "refused"] as const).map((luck) => {
+      const next = step(world, luck)
+      return { ...next, nowMs: next.nowMs + 1 }
+    })
