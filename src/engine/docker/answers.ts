@@ -1,0 +1,108 @@
+/** What the engine answers, as far as it is used, and its translation into the domain's words. */
+import { Schema } from "effect"
+import { isGameId } from "../../domain/GameId.ts"
+import { ContainerState, type ContainerDetail, type ContainerSummary } from "../ContainerEngine.ts"
+import { kindValue, labels, ownerValue } from "./createBody.ts"
+
+const Labels = Schema.NullOr(Schema.Record(Schema.String, Schema.String))
+
+export const Info = Schema.Struct({ ID: Schema.String, DockerRootDir: Schema.String, ServerVersion: Schema.String })
+
+export const ListedContainer = Schema.Struct({
+  Id: Schema.String,
+  /** Empty for a container whose removal was cut short. */
+  Names: Schema.NullOr(Schema.Array(Schema.String)),
+  ImageID: Schema.String,
+  State: ContainerState,
+  Created: Schema.Number,
+  Labels
+})
+export const ContainerList = Schema.Array(ListedContainer)
+
+export const InspectedContainer = Schema.Struct({
+  Id: Schema.String,
+  Name: Schema.String,
+  Created: Schema.String,
+  State: Schema.Struct({
+    Status: ContainerState,
+    ExitCode: Schema.Int,
+    OOMKilled: Schema.Boolean,
+    Error: Schema.String,
+    StartedAt: Schema.String,
+    FinishedAt: Schema.String
+  }),
+  Config: Schema.Struct({
+    Hostname: Schema.String,
+    Image: Schema.String,
+    StopSignal: Schema.optionalKey(Schema.String),
+    Labels
+  })
+})
+
+export const InspectedImage = Schema.Struct({
+  Id: Schema.String,
+  Config: Schema.optionalKey(Schema.NullOr(Schema.Struct({ Labels: Schema.optionalKey(Labels) })))
+})
+
+export const Created = Schema.Struct({ Id: Schema.String })
+
+export const NetworkList = Schema.Array(Schema.Struct({ Id: Schema.String, Name: Schema.String, Created: Schema.String }))
+
+/** Milliseconds of an RFC 3339 time; null for Go's zero time, which says "never" or "not known". */
+const timeMs = (text: string): number | null => {
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) || ms <= 0 ? null : ms
+}
+
+const number = (text: string | undefined): number | null =>
+  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
+
+type LabelMap = Readonly<Record<string, string>>
+
+const common = (id: string, name: string, of: LabelMap, imageFallback: string) => ({
+  id,
+  name,
+  imageRef: of[labels.imageRef] ?? imageFallback,
+  specHash: of[labels.specHash] ?? null,
+  generation: number(of[labels.generation])
+})
+
+/** undefined: not a container of ours, whatever the filter let through. */
+export const summary = (listed: typeof ListedContainer.Type): ContainerSummary | undefined => {
+  const of = listed.Labels ?? {}
+  const gameId = of[labels.gameId]
+  if (of[labels.owner] !== ownerValue || of[labels.kind] !== kindValue || !isGameId(gameId)) return undefined
+  const name = (listed.Names?.[0] ?? "").replace(/^\//, "")
+  return { ...common(listed.Id, name, of, ""), gameId, state: listed.State, createdAtMs: listed.Created * 1000 }
+}
+
+export const detail = (seen: typeof InspectedContainer.Type, enginePort: number): ContainerDetail | undefined => {
+  const of = seen.Config.Labels ?? {}
+  const gameId = of[labels.gameId]
+  if (!isGameId(gameId)) return undefined
+  const { State: state } = seen
+  const ended = state.Status === "exited" || state.Status === "dead" || state.Status === "removing"
+  const startedAtMs = timeMs(state.StartedAt)
+  return {
+    ...common(seen.Id, seen.Name.replace(/^\//, ""), of, seen.Config.Image),
+    gameId,
+    state: state.Status,
+    createdAtMs: timeMs(seen.Created) ?? 0,
+    startedAtMs,
+    exit: ended && startedAtMs !== null
+      ? { code: state.ExitCode, oomKilled: state.OOMKilled, finishedAtMs: exitTime(state, startedAtMs) }
+      : null,
+    startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error,
+    stopSignal: seen.Config.StopSignal || "SIGTERM",
+    endpoint: `http://${seen.Config.Hostname}:${enginePort}`
+  }
+}
+
+/**
+ * An engine that finds a container dead at its own start and has no record of its end says code 0 and keeps the zero time,
+ * or the end of an earlier run: then nobody knows how this run ended.
+ */
+const exitTime = (state: { readonly FinishedAt: string }, startedAtMs: number): number | null => {
+  const finishedAtMs = timeMs(state.FinishedAt)
+  return finishedAtMs !== null && finishedAtMs >= startedAtMs ? finishedAtMs : null
+}

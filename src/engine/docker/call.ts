@@ -1,0 +1,79 @@
+/**
+ * The one way to call the engine: with a deadline, an abort signal in every phase, a place among the calls in flight,
+ * a guard that is asked when the place is had, and an answer that is checked.
+ */
+import { Effect, Result, Schema, Semaphore } from "effect"
+import { EngineError, type EngineReason } from "../ContainerEngine.ts"
+
+export interface CallOptions {
+  /** For errors and metrics. */
+  readonly operation: string
+  readonly deadlineMs: number
+  /** What a status means here, where it differs from the common meaning. */
+  readonly reasons?: Readonly<Record<number, EngineReason>>
+  /** Whether the call changes something: then the guard is asked first. */
+  readonly mutates?: boolean
+}
+
+export interface Caller {
+  readonly call: <A>(options: CallOptions, send: (signal: AbortSignal) => Promise<A>) => Effect.Effect<A, EngineError>
+}
+
+/** `guard` runs after a place was had and right before the call is sent: the last moment to refuse. */
+export const makeCaller = (maxInFlight: number, guard: Effect.Effect<void, EngineError>): Caller => {
+  const places = Semaphore.makeUnsafe(maxInFlight)
+  return {
+    call: (options, send) => {
+      const sent = Effect.tryPromise({ try: send, catch: (cause) => engineError(options, cause) })
+      const timed = sent.pipe(Effect.timeoutOrElse({
+        duration: options.deadlineMs,
+        orElse: () => Effect.fail(new EngineError({
+          operation: options.operation,
+          reason: "Timeout",
+          message: `the engine did not answer ${options.operation} within ${options.deadlineMs} ms`
+        }))
+      }))
+      return places.withPermits(1)(options.mutates ? Effect.andThen(guard, timed) : timed)
+    }
+  }
+}
+
+const commonReasons: Readonly<Record<number, EngineReason>> = {
+  400: "Invalid",
+  404: "NotFound",
+  409: "Conflict"
+}
+
+/** Typed by status; no status means that no answer came, so nobody knows whether the call was carried out. */
+export const engineError = (options: Pick<CallOptions, "operation" | "reasons">, cause: unknown): EngineError => {
+  const status = statusOf(cause)
+  return new EngineError({
+    operation: options.operation,
+    reason: status === undefined ? "Unavailable" : options.reasons?.[status] ?? commonReasons[status] ?? "Internal",
+    message: messageOf(cause),
+    ...(status === undefined ? {} : { status })
+  })
+}
+
+const statusOf = (cause: unknown): number | undefined => {
+  const status = (cause as { statusCode?: unknown })?.statusCode
+  return typeof status === "number" ? status : undefined
+}
+
+/** The engine's own words where it sent any. */
+const messageOf = (cause: unknown): string => {
+  const json = (cause as { json?: { message?: unknown } })?.json
+  if (typeof json?.message === "string") return json.message
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+/** An answer that is not what the API says is a failed call, never an empty one. */
+export const decodeAnswer = <A>(operation: string, schema: Schema.Codec<A, unknown>) => {
+  const decode = Schema.decodeUnknownResult(schema)
+  return (answer: unknown): Effect.Effect<A, EngineError> => {
+    const result = decode(answer)
+    return Result.isSuccess(result)
+      ? Effect.succeed(result.success)
+      : Effect.fail(new EngineError({ operation, reason: "Undecodable", message: `answer to ${operation}: ${result.failure.message}` }))
+  }
+}

@@ -1,0 +1,78 @@
+/** The body that makes a game's container: name, labels, state, network and hardening of the contract. Pure. */
+import type Docker from "dockerode"
+import { containerName, type GameId } from "../../domain/GameId.ts"
+import type { ContainerTemplate } from "../ContainerEngine.ts"
+
+export const statePath = "/var/lib/galaxy-game"
+
+export const labels = {
+  owner: "com.galaxy.owner",
+  kind: "com.galaxy.kind",
+  gameId: "com.galaxy.game_id",
+  imageRef: "com.galaxy.engine_image_ref",
+  startedAtMs: "com.galaxy.started_at_ms",
+  specHash: "com.galaxy.spec_hash",
+  generation: "com.galaxy.generation"
+} as const
+export const ownerValue = "rtmanager"
+export const kindValue = "game-engine"
+
+export interface BodySettings {
+  /** A bind mount under this folder of the host instead of a named volume. */
+  readonly stateRoot: string | undefined
+}
+
+const defaultPids = 512
+
+export const createBody = (
+  template: ContainerTemplate,
+  settings: BodySettings,
+  networkId: string
+): Docker.ContainerCreateOptions => {
+  const name = containerName(template.gameId)
+  const env = { GAME_STATE_PATH: statePath, STORAGE_PATH: statePath, ...template.env }
+  return {
+    Image: template.imageRef,
+    Hostname: name,
+    Env: Object.entries(env).map(([key, value]) => `${key}=${value}`),
+    ...(template.command === undefined ? {} : { Entrypoint: [...template.command] }),
+    ...(template.args === undefined ? {} : { Cmd: [...template.args] }),
+    ...(template.stopSignal === undefined ? {} : { StopSignal: template.stopSignal }),
+    // An image's own health check costs three engine events a probe and may ask for one each millisecond.
+    Healthcheck: { Test: ["NONE"] },
+    Labels: {
+      ...template.labels,
+      // Last, and all of them: neither a spec nor an image may supply one.
+      [labels.owner]: ownerValue,
+      [labels.kind]: kindValue,
+      [labels.gameId]: template.gameId,
+      [labels.imageRef]: template.imageRef,
+      [labels.startedAtMs]: String(template.createdAtMs),
+      [labels.specHash]: template.specHash,
+      [labels.generation]: String(template.generation)
+    },
+    HostConfig: {
+      NetworkMode: networkId,
+      Mounts: [stateMount(template.gameId, name, settings)],
+      RestartPolicy: { Name: "no" },
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      PidsLimit: template.pids ?? defaultPids,
+      ...(template.memoryBytes === undefined ? {} : { Memory: template.memoryBytes, MemorySwap: template.memoryBytes }),
+      ...(template.cpus === undefined ? {} : { NanoCpus: Math.round(template.cpus * 1e9) }),
+      LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
+      Init: true
+    },
+    NetworkingConfig: { EndpointsConfig: { [networkId]: { Aliases: [name] } } }
+  } as unknown as Docker.ContainerCreateOptions
+}
+
+const stateMount = (gameId: GameId, name: string, { stateRoot }: BodySettings) =>
+  stateRoot === undefined
+    ? {
+      Type: "volume",
+      Source: name,
+      Target: statePath,
+      VolumeOptions: { Labels: { [labels.owner]: ownerValue, [labels.gameId]: gameId } }
+    }
+    : { Type: "bind", Source: `${stateRoot}/${name}`, Target: statePath, BindOptions: { CreateMountpoint: true } }

@@ -1,0 +1,139 @@
+/**
+ * Pulls: one per image however many wait for it, errors inside a 200 answer found, given up after no progress for the
+ * stall time however long the whole takes.
+ */
+import type { Readable } from "node:stream"
+import reference from "@swimlane/docker-reference"
+import type Docker from "dockerode"
+import { Clock, Deferred, Effect, Exit, FiberMap, Metric, type Scope } from "effect"
+import * as metrics from "../../telemetry/metrics.ts"
+import { EngineError } from "../ContainerEngine.ts"
+import { engineError } from "./call.ts"
+import { JsonObjectStream } from "./jsonStream.ts"
+import { registryAuth } from "./registryAuth.ts"
+
+export interface PullOptions {
+  readonly client: Docker
+  readonly stallMs: number
+  /** Folder of the docker CLI's config.json. */
+  readonly configFolder: string
+}
+
+interface Flight {
+  readonly end: Deferred.Deferred<void, EngineError>
+  waiting: number
+}
+
+/** A waiter that leaves does not end the pull for the others; the last one does. */
+export const makePull = Effect.fnUntraced(function*(options: PullOptions): Effect.fn.Return<
+  (imageRef: string) => Effect.Effect<void, EngineError>,
+  never,
+  Scope.Scope
+> {
+  const flights = new Map<string, Flight>()
+  const fibers = yield* FiberMap.make<string>()
+  const take = Effect.fnUntraced(function*(imageRef: string) {
+    const known = flights.get(imageRef)
+    if (known) {
+      known.waiting++
+      return known
+    }
+    const flight: Flight = { end: yield* Deferred.make<void, EngineError>(), waiting: 1 }
+    flights.set(imageRef, flight)
+    yield* FiberMap.run(fibers, imageRef, pullOnce(options, imageRef).pipe(Effect.onExit((exit) => {
+      if (flights.get(imageRef) === flight) flights.delete(imageRef)
+      const outcome = Exit.isSuccess(exit) ? "success" : "failure"
+      return Effect.andThen(
+        Metric.update(Metric.withAttributes(metrics.imagePulls, { outcome }), 1),
+        Deferred.done(flight.end, exit)
+      )
+    }), Effect.exit))
+    return flight
+  })
+  const leave = (imageRef: string, flight: Flight) =>
+    Effect.suspend(() => {
+      if (--flight.waiting > 0 || flights.get(imageRef) !== flight) return Effect.void
+      flights.delete(imageRef)
+      return FiberMap.remove(fibers, imageRef)
+    })
+  return (imageRef) =>
+    Effect.acquireUseRelease(take(imageRef), (flight) => Deferred.await(flight.end), (flight) => leave(imageRef, flight))
+})
+
+const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: string) {
+  const auth = yield* Effect.promise(() => registryAuth(options.configFolder, imageRef))
+  const aborter = new AbortController()
+  const clock = yield* Clock.Clock
+  let lastProgressMs = clock.currentTimeMillisUnsafe()
+  const progress = () => {
+    lastProgressMs = clock.currentTimeMillisUnsafe()
+  }
+  const work = Effect.tryPromise({
+    try: () => follow(options.client, imageRef, auth, aborter.signal, progress),
+    catch: (cause) => cause instanceof EngineError ? cause : engineError({ operation: "pull", reasons: refused }, cause)
+  })
+  const stalled = Effect.gen(function*() {
+    for (;;) {
+      const leftMs = lastProgressMs + options.stallMs - clock.currentTimeMillisUnsafe()
+      if (leftMs <= 0) {
+        return yield* new EngineError({
+          operation: "pull",
+          reason: "PullStalled",
+          message: `pull of ${imageRef} made no progress for ${options.stallMs / 1000} s`
+        })
+      }
+      yield* Effect.sleep(leftMs)
+    }
+  })
+  // The engine ends a pull whose client goes away.
+  yield* Effect.raceFirst(work, stalled).pipe(Effect.ensuring(Effect.sync(() => aborter.abort())))
+})
+
+const refused = { 400: "PullFailed", 401: "PullFailed", 403: "PullFailed", 404: "PullFailed", 500: "PullFailed" } as const
+
+/** Reads the engine's progress to its end. */
+const follow = async (
+  client: Docker,
+  imageRef: string,
+  auth: string | undefined,
+  signal: AbortSignal,
+  progress: () => void
+): Promise<void> => {
+  const body = await dial(client, nameAndTag(imageRef), auth, signal)
+  const objects = new JsonObjectStream()
+  let last = ""
+  for await (const chunk of body) {
+    for (const object of objects.push(chunk as Uint8Array)) {
+      const line = object as { error?: unknown; errorDetail?: { message?: unknown }; id?: unknown; status?: unknown; progressDetail?: unknown }
+      if (line.error !== undefined || line.errorDetail !== undefined) {
+        throw new EngineError({ operation: "pull", reason: "PullFailed", message: String(line.errorDetail?.message ?? line.error) })
+      }
+      const state = JSON.stringify([line.id, line.status, line.progressDetail])
+      // The same line again and again is no progress ("Waiting", "Retrying in 3 seconds").
+      if (state !== last && !String(line.status).startsWith("Retrying")) progress()
+      last = state
+    }
+  }
+}
+
+/** One tag or digest, always: with an empty one the engine would pull every tag. */
+const nameAndTag = (imageRef: string): { readonly fromImage: string; readonly tag: string } => {
+  const { digest, tag } = reference.parseFamiliarName(imageRef)
+  const wanted = digest ?? tag ?? ""
+  const name = imageRef.slice(0, -wanted.length - 1)
+  return { fromImage: digest && tag ? name.slice(0, -tag.length - 1) : name, tag: wanted }
+}
+
+const dial = (client: Docker, query: { readonly fromImage: string; readonly tag: string }, auth: string | undefined, signal: AbortSignal): Promise<Readable> =>
+  new Promise((resolve, reject) => {
+    client.modem.dial({
+      path: "/images/create?",
+      options: { _query: query, _body: {} },
+      method: "POST",
+      isStream: true,
+      abortSignal: signal,
+      ...(auth === undefined ? {} : { authconfig: { base64: auth } }),
+      statusCodes: { 200: true, 400: "bad parameter", 404: "not found", 500: "server error" }
+    } as never, (error: unknown, stream: unknown) => error ? reject(error) : resolve(stream as Readable))
+  })
+
