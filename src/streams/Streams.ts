@@ -24,9 +24,10 @@ export interface JobStreamEntry {
 export class Streams extends Context.Service<Streams, {
   /** New entries of both job streams in id order; empty after at most a few seconds without any. Makes a missing group. */
   readonly read: (count: number) => Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError>
+  /** The next `read` begins with what this consumer was given before and did not acknowledge. */
+  readonly rewind: Effect.Effect<void>
   /**
-   * Entries delivered before and not acknowledged: `own` all of this consumer's (after a start or a lost connection),
-   * `stale` of any consumer, idle for `minIdleMs`.
+   * Entries delivered before to any consumer and not acknowledged for `minIdleMs`; now this consumer's.
    */
   readonly reclaim: (minIdleMs: number, count: number) => Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError>
   readonly acknowledge: (entries: ReadonlyArray<JobStreamEntry>) => Effect.Effect<void, StreamsError>

@@ -6,7 +6,7 @@ import {
   ContainerEngine, type ContainerTemplate, EngineError, type EngineIdentity, type EngineReason
 } from "../ContainerEngine.ts"
 import { ContainerList, Created, detail, Info, InspectedContainer, summary } from "./answers.ts"
-import { type Caller, type CallOptions, decodeAnswer, makeCaller } from "./call.ts"
+import { type Caller, type CallOptions, decodeAnswer, makeCaller, type Permission } from "./call.ts"
 import { agreedApi, connect, type ConnectionOptions, useApi } from "./connection.ts"
 import { createBody, kindValue, labels, ownerValue } from "./createBody.ts"
 import { engineEvents } from "./events.ts"
@@ -27,8 +27,8 @@ export interface DockerEngineOptions extends ConnectionOptions {
   /** Calls at once. Default: 64. */
   readonly maxInFlight?: number
   readonly deadlines?: Partial<typeof defaultDeadlines>
-  /** Asked right before each call that changes something. Default: always yes. */
-  readonly guard?: Effect.Effect<void, EngineError>
+  /** Default: everything is permitted. */
+  readonly permission?: Permission
 }
 
 /** How long each call may take, in ms. */
@@ -44,7 +44,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   const deadlines = { ...defaultDeadlines, ...options.deadlines }
   const client = connect(options, false)
   const streams = connect(options, true)
-  const caller = makeCaller(options.maxInFlight ?? 64, options.guard ?? Effect.void)
+  const caller = makeCaller(options.maxInFlight ?? 64, options.permission)
   const network = makeNetwork(caller, client, options.network)
   const images = makeImages(caller, client)
   const pull = yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig })

@@ -2,7 +2,8 @@
  * The one way to call the engine: with a deadline, an abort signal in every phase, a place among the calls in flight,
  * a guard that is asked when the place is had, and an answer that is checked.
  */
-import { Effect, Result, Schema, Semaphore } from "effect"
+import { Duration, Effect, Metric, Result, Schema, Semaphore } from "effect"
+import * as metrics from "../../telemetry/metrics.ts"
 import { EngineError, type EngineReason } from "../ContainerEngine.ts"
 
 export interface CallOptions {
@@ -19,8 +20,15 @@ export interface Caller {
   readonly call: <A>(options: CallOptions, send: (signal: AbortSignal) => Promise<A>) => Effect.Effect<A, EngineError>
 }
 
-/** `guard` runs after a place was had and right before the call is sent: the last moment to refuse. */
-export const makeCaller = (maxInFlight: number, guard: Effect.Effect<void, EngineError>): Caller => {
+/** Who may change something, and for how long. */
+export interface Permission {
+  /** Asked after a place was had and right before the call is sent: the last moment to refuse. */
+  readonly guard: Effect.Effect<void, EngineError>
+  /** Completes when the permission is lost: then nobody waits any longer for the answer to a change. */
+  readonly lost: Effect.Effect<void>
+}
+
+export const makeCaller = (maxInFlight: number, permission: Permission | undefined): Caller => {
   const places = Semaphore.makeUnsafe(maxInFlight)
   return {
     call: (options, send) => {
@@ -33,10 +41,25 @@ export const makeCaller = (maxInFlight: number, guard: Effect.Effect<void, Engin
           message: `the engine did not answer ${options.operation} within ${options.deadlineMs} ms`
         }))
       }))
-      return places.withPermits(1)(options.mutates ? Effect.andThen(guard, timed) : timed)
+      return observed(
+        options.operation,
+        places.withPermits(1)(options.mutates && permission ? permitted(options.operation, timed, permission) : timed)
+      )
     }
   }
 }
+
+const permitted = <A>(operation: string, send: Effect.Effect<A, EngineError>, { guard, lost }: Permission) =>
+  Effect.andThen(guard, Effect.raceFirst(send, Effect.andThen(lost, Effect.fail(notLeader(operation)))))
+
+export const notLeader = (operation: string): EngineError =>
+  new EngineError({ operation, reason: "NotLeader", message: "this controller does not hold the lease any more" })
+
+const observed = <A>(operation: string, call: Effect.Effect<A, EngineError>): Effect.Effect<A, EngineError> =>
+  call.pipe(
+    Effect.trackDuration(Metric.withAttributes(metrics.engineSeconds, { operation }), Duration.toSeconds),
+    Effect.tapError(({ reason }) => Metric.update(Metric.withAttributes(metrics.engineErrors, { operation, reason }), 1))
+  )
 
 const commonReasons: Readonly<Record<number, EngineReason>> = {
   400: "Invalid",

@@ -1,0 +1,128 @@
+/** Every setting: its variable, default, unit and meaning. Read once, from the environment; nothing else is read. */
+import { Redacted, Result } from "effect"
+import { PullPolicy } from "./domain/GameSpec.ts"
+import { parseDurationMs } from "./domain/Quantity.ts"
+
+/** A kind of value: what it takes, in words, and how it is read. */
+interface Kind<A> {
+  readonly takes: string
+  readonly read: (text: string) => A | undefined
+  readonly secret?: boolean
+}
+
+interface Setting<A> {
+  readonly variable: string
+  readonly default: string | undefined
+  readonly kind: Kind<A>
+  readonly about: string
+  readonly optional?: boolean
+}
+
+const duration: Kind<number> = { takes: "a duration like 500ms, 30s, 5m or 72h", read: (text) => parseDurationMs(text) || undefined }
+const url = (protocols: ReadonlyArray<string>): Kind<Redacted.Redacted<string>> => ({
+  takes: `an address like ${protocols.map((protocol) => `${protocol}//...`).join(" or ")}`,
+  secret: true,
+  read: (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol) ? Redacted.make(text) : undefined
+})
+const oneOf = <const A extends string>(values: ReadonlyArray<A>): Kind<A> => ({
+  takes: values.join(", "),
+  read: (text) => values.find((value) => value === text)
+})
+const integer = (minimum: number, maximum: number): Kind<number> => ({
+  takes: `a whole number from ${minimum} to ${maximum}`,
+  read: (text) => /^\d{1,9}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum ? Number(text) : undefined
+})
+const name: Kind<string> = { takes: "letters, digits, _ . and -", read: (text) => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(text) ? text : undefined }
+const streamName: Kind<string> = { takes: "1 to 200 printable characters", read: (text) => /^[!-~]{1,200}$/.test(text) ? text : undefined }
+const folder: Kind<string> = { takes: "an absolute path", read: (text) => text.startsWith("/") ? text : undefined }
+const dockerHost: Kind<string> = {
+  takes: "unix:///path/to.sock or tcp://host:port",
+  read: (text) => URL.canParse(text) && ["unix:", "tcp:", "http:", "https:"].includes(new URL(text).protocol) ? text : undefined
+}
+const address: Kind<{ readonly host: string; readonly port: number }> = {
+  takes: "host:port",
+  read: (text) => {
+    const match = /^(\[[0-9a-fA-F:]+\]|[^:\s]*):(\d{1,5})$/.exec(text)
+    return match && Number(match[2]) <= 65_535 ? { host: match[1]!.replace(/^\[|\]$/g, "") || "0.0.0.0", port: Number(match[2]) } : undefined
+  }
+}
+const flag: Kind<boolean> = { takes: "1 or 0", read: (text) => ({ "1": true, true: true, "0": false, false: false })[text] }
+const token: Kind<Redacted.Redacted<string>> = {
+  takes: "at least 16 characters", secret: true, read: (text) => text.length >= 16 ? Redacted.make(text) : undefined
+}
+
+const required = <A>(variable: string, kind: Kind<A>, about: string): Setting<A> => ({ variable, kind, about, default: undefined })
+const optional = <A>(variable: string, kind: Kind<A>, about: string): Setting<A | undefined> => ({
+  variable, kind, about, default: undefined, optional: true
+})
+const withDefault = <A>(variable: string, kind: Kind<A>, standard: string, about: string): Setting<A> => ({
+  variable, kind, about, default: standard
+})
+
+export const settings = {
+  databaseUrl: required("DATABASE_URL", url(["postgres:", "postgresql:"]), "PostgreSQL; migrations run at start under a lock"),
+  redisUrl: required("REDIS_URL", url(["redis:", "rediss:"]), "Redis"),
+  dockerHost: withDefault("DOCKER_HOST", dockerHost, "unix:///var/run/docker.sock", "Docker Engine, as the docker CLI reads it"),
+  dockerTls: withDefault("DOCKER_TLS_VERIFY", flag, "0", "TLS to a `tcp://` engine"),
+  dockerCertPath: optional("DOCKER_CERT_PATH", folder, "folder of ca.pem, cert.pem and key.pem"),
+  dockerConfig: optional("DOCKER_CONFIG", folder, "where registry credentials are read, as the docker CLI does; default `~/.docker`"),
+  dockerNetwork: withDefault("RTM_DOCKER_NETWORK", name, "galaxy-net", "network of the games; made when missing"),
+  enginePort: withDefault("RTM_ENGINE_PORT", integer(1, 65_535), "8080", "port in a game's `engine_endpoint`"),
+  stateRoot: optional("RTM_STATE_ROOT", folder, "folder of the host for the games' states; default: a named volume each"),
+  reconcileIntervalMs: withDefault("RTM_RECONCILE_INTERVAL", duration, "30s", "resync"),
+  workers: withDefault("RTM_WORKERS", integer(1, 64), "4", "games reconciled at once"),
+  pullPolicy: withDefault("RTM_IMAGE_PULL_POLICY", oneOf(PullPolicy.literals), "if_missing", "when images are pulled; a game may set its own"),
+  pullStallMs: withDefault("RTM_PULL_STALL", duration, "2m", "a pull without progress for this long fails"),
+  leaseMs: withDefault("RTM_LEASE", duration, "6s", "a standby takes over when the acting controller has not renewed for this long"),
+  stopGraceMs: withDefault("RTM_STOP_GRACE", duration, "30s", "stop signal to SIGKILL"),
+  retentionMs: withDefault("RTM_CONTAINER_RETENTION", duration, "720h", "a stopped container is kept this long"),
+  http: withDefault("RTM_HTTP_ADDR", address, "127.0.0.1:8096", "health, readiness, metrics (the image sets `0.0.0.0:8096`)"),
+  apiToken: optional("RTM_API_TOKEN", token, "bearer token of the changing endpoints"),
+  logFormat: optional("RTM_LOG_FORMAT", oneOf(["pretty", "json"]), "default: `pretty` on a terminal, else `json`"),
+  logLevel: withDefault("RTM_LOG_LEVEL", oneOf(["debug", "info", "warn", "error"]), "info", "what is logged"),
+  startJobs: withDefault("RTM_STREAM_START_JOBS", streamName, "runtime:start_jobs", "stream of start jobs"),
+  stopJobs: withDefault("RTM_STREAM_STOP_JOBS", streamName, "runtime:stop_jobs", "stream of stop jobs"),
+  jobResults: withDefault("RTM_STREAM_JOB_RESULTS", streamName, "runtime:job_results", "stream of job results"),
+  healthEvents: withDefault("RTM_STREAM_HEALTH_EVENTS", streamName, "runtime:health_events", "stream of health events"),
+  notificationIntents: withDefault("RTM_STREAM_NOTIFICATIONS", streamName, "notification:intents", "stream of notifications"),
+  deadJobs: withDefault("RTM_STREAM_DEAD_JOBS", streamName, "runtime:dead_jobs", "stream of jobs that were given up")
+}
+
+type Settings = typeof settings
+export type Config = { readonly [K in keyof Settings]: Settings[K] extends Setting<infer A> ? A : never }
+
+/** The settings in `env`, or everything that is wrong with it: a line each, naming variable, value and what it takes. */
+export const readConfig = (env: Readonly<Record<string, string | undefined>>): Result.Result<Config, ReadonlyArray<string>> => {
+  const problems: Array<string> = []
+  const values = Object.entries(settings).map(([key, setting]) => {
+    const value = readSetting(setting as Setting<unknown>, env[setting.variable])
+    if (Result.isFailure(value)) problems.push(value.failure)
+    return [key, Result.isSuccess(value) ? value.success : undefined]
+  })
+  const config = Object.fromEntries(values) as Config
+  if (problems.length === 0) problems.push(...together(config))
+  return problems.length > 0 ? Result.fail(problems) : Result.succeed(config)
+}
+
+const readSetting = (setting: Setting<unknown>, given: string | undefined): Result.Result<unknown, string> => {
+  const text = given === undefined || given === "" ? setting.default : given
+  if (text === undefined) {
+    return setting.optional ? Result.succeed(undefined) : Result.fail(`${setting.variable} is missing; it takes ${setting.kind.takes}`)
+  }
+  const value = setting.kind.read(text)
+  const shown = setting.kind.secret ? "a value that is not shown" : JSON.stringify(text.slice(0, 200))
+  return value === undefined ? Result.fail(`${setting.variable} is ${shown}; it takes ${setting.kind.takes}`) : Result.succeed(value)
+}
+
+/** What only shows when several settings are looked at. */
+const together = (config: Config): ReadonlyArray<string> => [
+  ...(config.dockerTls && config.dockerCertPath === undefined
+    ? ["DOCKER_CERT_PATH is missing; with DOCKER_TLS_VERIFY it takes the folder of ca.pem, cert.pem and key.pem"]
+    : []),
+  ...(config.leaseMs < 1500 ? ["RTM_LEASE is too short; it takes a duration of at least 1500ms"] : [])
+]
+
+/** The README's table. */
+export const settingsTable = (): string =>
+  ["| variable | default | what |", "| --- | --- | --- |", ...Object.values(settings).map((setting) =>
+    `| \`${setting.variable}\` | ${setting.default === undefined ? (setting.optional ? "" : "required") : `\`${setting.default}\``} | ${setting.about}; takes ${setting.kind.takes} |`)].join("\n")

@@ -1,0 +1,149 @@
+/** Composition root: reads the settings, migrates, waits for the lease, acts. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Cause, Clock, Effect, Exit, Layer, Redacted, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
+import { randomUUID } from "node:crypto"
+import { homedir, hostname } from "node:os"
+import { join } from "node:path"
+import { type GameController, runGameController } from "../controllers/game/controller.ts"
+import { defaultBackoff } from "../controllers/game/view.ts"
+import { type Config, readConfig } from "./config.ts"
+import { lead, type LeaderState } from "./controller/Leader.ts"
+import { spawn } from "./controller/supervise.ts"
+import { notLeader, type Permission } from "./engine/docker/call.ts"
+import { type DockerEngineOptions, layer as dockerLayer, makeDockerEngine } from "./engine/docker/DockerEngine.ts"
+import { ImagePuller } from "./engine/ImagePuller.ts"
+import { type Check, makeReadiness } from "./http/Readiness.ts"
+import { layer as httpLayer } from "./http/server.ts"
+import { CurrentTerm, type Term } from "./store/Lease.ts"
+import { migrate } from "./store/migrate.ts"
+import { makeQuery } from "./store/postgres/client.ts"
+import { layer as leaseLayer } from "./store/postgres/PostgresLease.ts"
+import { acquireSql, layer as storeLayer } from "./store/postgres/PostgresStore.ts"
+import { consumeJobs } from "./streams/JobConsumer.ts"
+import { relayOutbox } from "./streams/OutboxRelay.ts"
+import { layer as redisLayer, makeRedisStreams } from "./streams/redis/RedisStreams.ts"
+import type { RedisOptions } from "./streams/redis/client.ts"
+import { layer as loggingLayer } from "./telemetry/logging.ts"
+
+/** A change is not begun with less than this left on the lease. */
+const leaseMarginMs = 500
+/** Running reconciles are given this long when the process is told to stop. */
+const drainMs = 700
+
+const engineOptions = (config: Config): DockerEngineOptions => ({
+  host: config.dockerHost,
+  certPath: config.dockerTls ? config.dockerCertPath : undefined,
+  network: config.dockerNetwork,
+  enginePort: config.enginePort,
+  stateRoot: config.stateRoot,
+  pullStallMs: config.pullStallMs,
+  dockerConfig: config.dockerConfig ?? join(homedir(), ".docker")
+})
+
+const redisOptions = (config: Config): RedisOptions => ({
+  url: Redacted.value(config.redisUrl),
+  group: "rtmanager",
+  consumer: "rtmanager",
+  jobs: { start: config.startJobs, stop: config.stopJobs },
+  topics: {
+    job_results: config.jobResults,
+    health_events: config.healthEvents,
+    notification_intents: config.notificationIntents,
+    dead_jobs: config.deadJobs
+  }
+})
+
+const permissionOf = ({ lost, remainingMs }: Term): Permission => ({
+  lost,
+  guard: Effect.flatMap(remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
+})
+
+/** What this controller does while it holds the lease. */
+const act = (config: Config, running: Ref.Ref<GameController | undefined>) => (term: Term) => {
+  const acting = Effect.gen(function*() {
+    const controller = yield* runGameController({
+      workers: config.workers,
+      resyncMs: config.reconcileIntervalMs,
+      pullPolicy: config.pullPolicy,
+      settings: { stopGraceMs: config.stopGraceMs, retentionMs: config.retentionMs, backoff: defaultBackoff },
+      drainMs
+    })
+    yield* Effect.acquireRelease(Ref.set(running, controller), () => Ref.set(running, undefined))
+    yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish }))
+    yield* spawn("outbox relay", relayOutbox)
+    return yield* Effect.never
+  })
+  return Effect.scoped(acting).pipe(Effect.provide(
+    ImagePuller.layer.pipe(
+      Layer.provideMerge(dockerLayer({ ...engineOptions(config), permission: permissionOf(term) })),
+      Layer.provideMerge(storeLayer({ url: Redacted.value(config.databaseUrl) })),
+      Layer.provideMerge(redisLayer(redisOptions(config))),
+      Layer.provide(Layer.succeed(CurrentTerm, term))
+    ),
+    { local: true }
+  ))
+}
+
+/** The parts that readiness needs, asked over connections of their own. */
+const checks = Effect.fnUntraced(function*(
+  config: Config,
+  state: SubscriptionRef.SubscriptionRef<LeaderState>,
+  running: Ref.Ref<GameController | undefined>
+): Effect.fn.Return<ReadonlyArray<Check>, never, Scope.Scope> {
+  const engine = yield* makeDockerEngine(engineOptions(config))
+  const sql = yield* acquireSql(Redacted.value(config.databaseUrl), 1, "readiness")
+  const query = makeQuery(1, 2000)
+  const streams = yield* makeRedisStreams(redisOptions(config))
+  const startedMs = yield* Clock.currentTimeMillis
+  const resync = Effect.gen(function*() {
+    const controller = yield* Ref.get(running)
+    if (controller === undefined) return "standby"
+    const nowMs = yield* Clock.currentTimeMillis
+    const lastMs = yield* controller.lastResyncMs
+    const ageMs = nowMs - Math.max(lastMs, startedMs)
+    if (lastMs === 0 || ageMs > 3 * config.reconcileIntervalMs + 5000) {
+      return yield* Effect.fail({ message: lastMs === 0 ? "none has ended well yet" : `the last one ended ${Math.round(ageMs / 1000)} s ago` })
+    }
+    return `${Math.round(ageMs / 1000)} s ago`
+  })
+  return [
+    { name: "engine", check: Effect.map(engine.identity, ({ apiVersion, version }) => `Docker ${version}, API ${apiVersion}`) },
+    { name: "postgres", check: Effect.as(query("ping", () => sql`SELECT 1`), "reached") },
+    { name: "redis", check: Effect.as(streams.ping, "reached") },
+    { name: "role", check: Effect.map(SubscriptionRef.get(state), ({ epoch, role }) => role === "leader" ? `leader, epoch ${epoch}` : "standby") },
+    { name: "resync", check: resync }
+  ]
+})
+
+const program = (config: Config) =>
+  Effect.gen(function*() {
+    const applied = yield* Effect.tryPromise(() => migrate(Redacted.value(config.databaseUrl))).pipe(
+      Effect.tapError((error) => Effect.logWarning("the database cannot be migrated yet", String(error.cause))),
+      Effect.retry(Schedule.spaced("1 second"))
+    )
+    if (applied.length > 0) yield* Effect.logInfo("migrations applied", { files: applied })
+    const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
+    const running = yield* Ref.make<GameController | undefined>(undefined)
+    const readiness = makeReadiness(yield* checks(config, state, running))
+    yield* Layer.build(httpLayer({ ...config.http, readiness }))
+    yield* Effect.logInfo("listening", { http: `${config.http.host}:${config.http.port}` })
+    const holder = `${hostname()}-${process.pid}-${randomUUID()}`
+    yield* lead({ holder, ttlMs: config.leaseMs, state, act: act(config, running) }).pipe(
+      Effect.provide(leaseLayer(Redacted.value(config.databaseUrl)))
+    )
+  }).pipe(Effect.scoped)
+
+/** An interruption by a signal is an orderly end. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
+
+const config = readConfig(process.env)
+if (Result.isFailure(config)) {
+  for (const problem of config.failure) console.error(problem)
+  process.exit(1)
+}
+const logging = loggingLayer({
+  format: config.success.logFormat ?? (process.stdout.isTTY ? "pretty" : "json"),
+  level: config.success.logLevel
+})
+program(config.success).pipe(Effect.provide(logging), NodeRuntime.runMain({ teardown, disableErrorReporting: false }))

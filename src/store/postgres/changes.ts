@@ -1,0 +1,65 @@
+/**
+ * Rows that changed, told by NOTIFY. A notification is a hint: what is sent while the connection is away is gone, and a
+ * link that died quietly says nothing. So each (re)connection asks for a look at everything, and a heartbeat through the
+ * same channel proves that the link carries.
+ */
+import { Cause, Deferred, Effect, Queue, Schedule, Stream } from "effect"
+import { isGameId } from "../../domain/GameId.ts"
+import { type StoreChange, StoreError } from "../Store.ts"
+import { connect } from "./client.ts"
+
+const heartbeatMs = 15_000
+const echoDeadlineMs = 3000
+
+const reconnect = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("500 millis")])
+
+/** Never ends: a new client for each connection, `Opened` first. */
+export const gameChanges = (url: string): Stream.Stream<StoreChange> =>
+  listening(url).pipe(
+    Stream.catchCause((cause) =>
+      Stream.fromEffectDrain(Effect.logWarning("row notifications broke off; they are subscribed to anew", cause))),
+    Stream.repeat(reconnect)
+  )
+
+const unavailable = (cause: unknown): StoreError =>
+  new StoreError({ operation: "listen", reason: "Unavailable", message: cause instanceof Error ? cause.message : String(cause) })
+
+const listening = (url: string): Stream.Stream<StoreChange, StoreError> =>
+  Stream.callback<StoreChange, StoreError>((queue) =>
+    Effect.gen(function*() {
+      const sql = yield* Effect.acquireRelease(
+        Effect.sync(() => connect(url, { max: 1, name: "listen" })),
+        (client) => Effect.sync(() => void client.end({ timeout: 0.2 }).catch(() => {}))
+      )
+      let echo = Deferred.makeUnsafe<void>()
+      const beatChannel = `rtmanager_beat_${process.pid}_${Math.trunc(performance.now() * 1000)}`
+      yield* Effect.tryPromise({
+        try: async () => {
+          await sql.listen("rtmanager_games", (gameId) => {
+            if (isGameId(gameId)) Queue.offerUnsafe(queue, { _tag: "Changed", gameId })
+          }, () => {
+            // Called on each re-listen of this client too: whatever was sent before it is lost.
+            Queue.offerUnsafe(queue, { _tag: "Opened" })
+          })
+          await sql.listen(beatChannel, () => {
+            Deferred.doneUnsafe(echo, Effect.void)
+          })
+        },
+        catch: unavailable
+      }).pipe(Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.fail(unavailable("no answer to LISTEN")) }))
+      const beat = Effect.gen(function*() {
+        yield* Effect.sleep(heartbeatMs)
+        echo = Deferred.makeUnsafe<void>()
+        yield* Effect.tryPromise({ try: () => sql.notify(beatChannel, ""), catch: unavailable })
+        yield* Deferred.await(echo)
+      }).pipe(Effect.timeoutOrElse({
+        duration: heartbeatMs + echoDeadlineMs,
+        orElse: () => Effect.fail(unavailable("the heartbeat did not come back"))
+      }))
+      yield* Effect.forever(beat).pipe(
+        Effect.catchCause((cause) => Effect.sync(() => {
+          if (!Cause.hasInterruptsOnly(cause)) Queue.failCauseUnsafe(queue, cause)
+        })),
+        Effect.forkScoped
+      )
+    }), { bufferSize: 16_384, strategy: "sliding" })

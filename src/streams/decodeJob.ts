@@ -1,0 +1,141 @@
+/**
+ * A stream entry to what it asks for. Total: whatever an entry holds, the answer is a wish or a refusal. Fields that are
+ * not known are passed over, so that a newer sender can talk to an older controller.
+ */
+import { Result } from "effect"
+import type { Failure } from "../domain/ErrorCode.ts"
+import { RestartPolicy } from "../domain/Game.ts"
+import { type GameId, isGameId } from "../domain/GameId.ts"
+import { decodeSpec } from "../domain/GameSpec.ts"
+import { imageRefProblem } from "../domain/ImageRef.ts"
+import { type JobIntake, StopReason, type StartWish, type StopWish } from "../domain/Job.ts"
+import type { JobStreamEntry } from "./Streams.ts"
+
+/** A value longer than this is refused before anything reads it. */
+const maximumChars = { field: 1024, spec: 256 * 1024 }
+/** What is kept of an entry for people to look at. */
+const keptChars = 4096
+const keptFields = 64
+/** An entry that was delivered this often and never taken is given up. */
+export const maximumDeliveries = 5
+
+type Fields = Readonly<Record<string, string>>
+
+export const decodeJob = (entry: JobStreamEntry): JobIntake => {
+  if (entry.fields === null) return refused(entry, {}, dead("the entry was trimmed from its stream before it was taken"))
+  if (entry.deliveries >= maximumDeliveries) {
+    return refused(entry, entry.fields, {
+      ...dead(`delivered ${entry.deliveries} times without being taken`),
+      failure: { code: "internal_error", reason: "DeliveredTooOften", message: `delivered ${entry.deliveries} times without being taken` }
+    })
+  }
+  const decoded: Result.Result<StartWish | StopWish, Refusal> = entry.kind === "start" ? startWish(entry.fields) : stopWish(entry.fields)
+  return Result.isSuccess(decoded)
+    ? { ...identity(entry), _tag: "Wish", wish: decoded.success, payload: kept(entry.fields) }
+    : refused(entry, entry.fields, decoded.failure)
+}
+
+interface Refusal {
+  readonly failure: Failure
+  readonly dead: boolean
+  readonly imageRef?: string
+}
+
+const dead = (message: string): Refusal => ({
+  failure: { code: "invalid_request", reason: "InvalidJob", message },
+  dead: true
+})
+
+const unusable = (imageRef: string, message: string): Refusal => ({
+  failure: { code: "start_config_invalid", reason: "SpecInvalid", message },
+  dead: false,
+  imageRef
+})
+
+const identity = ({ entryId, kind, stream }: JobStreamEntry) => ({ entryId, kind, stream })
+
+const refused = (entry: JobStreamEntry, fields: Fields, refusal: Refusal): JobIntake => ({
+  ...identity(entry),
+  _tag: "Refused",
+  gameId: printable(own(fields, "game_id") ?? "", 51),
+  failure: refusal.failure,
+  payload: kept(fields),
+  dead: refusal.dead,
+  imageRef: refusal.imageRef
+})
+
+const startWish = (fields: Fields): Result.Result<StartWish, Refusal> => {
+  const head = common(fields)
+  if (Result.isFailure(head)) return Result.fail(head.failure)
+  const imageRef = own(fields, "image_ref")
+  if (imageRef === undefined || imageRef === "") return Result.fail(dead("image_ref is missing; it takes an image like galaxy/engine:1.4.2"))
+  const policy = own(fields, "restart_policy")
+  if (policy !== undefined && !isOneOf(RestartPolicy.literals, policy)) {
+    return Result.fail(dead(`restart_policy is ${shown(policy)}; it takes ${RestartPolicy.literals.join(", ")}`))
+  }
+  const problem = imageRefProblem(imageRef)
+  if (problem !== undefined) return Result.fail(unusable(printable(imageRef, 200), `image_ref ${shown(imageRef)} ${problem}`))
+  const spec = specOf(own(fields, "spec"))
+  return Result.isFailure(spec)
+    ? Result.fail(unusable(imageRef, spec.failure))
+    : Result.succeed({ kind: "start", gameId: head.success, imageRef, restartPolicy: policy, spec: spec.success })
+}
+
+const stopWish = (fields: Fields): Result.Result<StopWish, Refusal> => {
+  const head = common(fields)
+  if (Result.isFailure(head)) return Result.fail(head.failure)
+  const reason = own(fields, "reason")
+  return reason === undefined || !isOneOf(StopReason.literals, reason)
+    ? Result.fail(dead(`reason is ${shown(reason)}; it takes ${StopReason.literals.join(", ")}`))
+    : Result.succeed({ kind: "stop", gameId: head.success, reason })
+}
+
+/** What both kinds have: the game, and when it was asked for. */
+const common = (fields: Fields): Result.Result<GameId, Refusal> => {
+  const gameId = own(fields, "game_id")
+  if (!isGameId(gameId)) {
+    return Result.fail(dead(`game_id is ${shown(gameId)}; it takes 1 to 51 characters a-z, 0-9 and -, not at its ends`))
+  }
+  const requested = own(fields, "requested_at_ms")
+  return requested !== undefined && !/^\d{1,16}$/.test(requested)
+    ? Result.fail(dead(`requested_at_ms is ${shown(requested)}; it takes milliseconds since 1970`))
+    : Result.succeed(gameId)
+}
+
+const specOf = (text: string | undefined): Result.Result<Readonly<Record<string, unknown>> | undefined, string> => {
+  if (text === undefined || text === "") return Result.succeed(undefined)
+  if (text.length > maximumChars.spec) return Result.fail(`spec has ${text.length} characters; it takes at most ${maximumChars.spec}`)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return Result.fail(`spec is ${shown(text)}; it takes a JSON object`)
+  }
+  const spec = decodeSpec(value)
+  return Result.isSuccess(spec)
+    ? Result.succeed(value as Readonly<Record<string, unknown>>)
+    : Result.fail(`spec${spec.failure.path === "" ? "" : `.${spec.failure.path}`}: ${spec.failure.message}`)
+}
+
+const isOneOf = <A extends string>(values: ReadonlyArray<A>, value: string): value is A => (values as ReadonlyArray<string>).includes(value)
+
+/** A field of the entry itself, never one that every object inherits; a monstrous value reads as its beginning. */
+const own = (fields: Fields, name: string): string | undefined => {
+  if (!Object.hasOwn(fields, name)) return undefined
+  const value = fields[name]!
+  return name === "spec" || value.length <= maximumChars.field ? value : value.slice(0, maximumChars.field)
+}
+
+const shown = (value: string | undefined): string => value === undefined ? "missing" : JSON.stringify(printable(value, 100))
+
+const printable = (text: string, length: number): string =>
+  (text.length > length ? `${text.slice(0, length - 1)}…` : text).toWellFormed().replace(/[\u0000-\u001f\u007f]/g, "\ufffd")
+
+/** The raw entry for people, cut to a size that can be stored. */
+const kept = (fields: Fields): Fields =>
+  Object.fromEntries(
+    Object.entries(fields).slice(0, keptFields).map(([name, value]) => [
+      name.slice(0, 256),
+      value.length > keptChars ? `${value.slice(0, keptChars)}… (${value.length} characters)` : value
+    ])
+  )
