@@ -12,7 +12,7 @@ import {
 } from "../../src/engine/ContainerEngine.ts"
 import { ImagePuller } from "../../src/engine/ImagePuller.ts"
 import type { Outcome } from "./outcome.ts"
-import type { Action } from "./plan.ts"
+import type { Action } from "./step.ts"
 import type { View } from "./view.ts"
 
 export interface ApplyOptions {

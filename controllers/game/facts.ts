@@ -7,8 +7,8 @@ import { emptySpec } from "../../src/domain/GameSpec.ts"
 import type { RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
 import { specHash } from "../../src/domain/specHash.ts"
 import { type Change, commitOf, operation } from "./commit.ts"
-import type { Plan } from "./plan.ts"
 import type { Reason } from "./reasons.ts"
+import type { Plan } from "./step.ts"
 import { backoffMs, isReplacing, keptRunning, mainIsRecorded, removalIsOurs, type View } from "./view.ts"
 
 const unresponsiveAgainMs = 30_000

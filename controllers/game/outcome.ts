@@ -4,7 +4,7 @@ import type { Failure } from "../../src/domain/ErrorCode.ts"
 import type { ObservedContainer } from "../../src/domain/Observation.ts"
 import { commitOf } from "./commit.ts"
 import { removal, replacing, started, startKind } from "./facts.ts"
-import type { Action } from "./plan.ts"
+import type { Action } from "./step.ts"
 import { startFailed } from "./row.ts"
 import type { View } from "./view.ts"
 

@@ -6,39 +6,12 @@
  * between two steps leaves a state that is just another input. To change what happens in a case, find the rule here;
  * `docs/plan-table.md` lists every case with the rule that answers it.
  */
-import type { Commit } from "../../src/domain/Commit.ts"
-import type { Observation, ObservedContainer } from "../../src/domain/Observation.ts"
+import type { Observation } from "../../src/domain/Observation.ts"
 import { answers, commitOf } from "./commit.ts"
 import * as facts from "./facts.ts"
-import type { Reason } from "./reasons.ts"
 import * as row from "./row.ts"
+import type { Plan } from "./step.ts"
 import { type Settings, type View, view } from "./view.ts"
-
-/** One act on the engine. Each is safe to repeat. */
-export type Action =
-  | { readonly _tag: "Create" }
-  | { readonly _tag: "Start"; readonly container: ObservedContainer }
-  /** Exchange a running container: make sure of the new image, then ask the old container to end. */
-  | { readonly _tag: "Replace"; readonly container: ObservedContainer }
-  | { readonly _tag: "Stop"; readonly container: ObservedContainer }
-  | { readonly _tag: "Kill"; readonly container: ObservedContainer }
-  | { readonly _tag: "Unpause"; readonly container: ObservedContainer }
-  | { readonly _tag: "Remove"; readonly container: ObservedContainer; readonly because: "removed" | "retention" | "leftover" | "replaced" | "stray" }
-
-export type Step =
-  /** Nothing to do now; look again after `againMs` (null: when something happens). */
-  | { readonly _tag: "Wait"; readonly againMs: number | null }
-  /** Make something known, then look again at once. */
-  | { readonly _tag: "Record"; readonly commit: Commit }
-  | { readonly _tag: "Act"; readonly action: Action }
-
-/** A step and why it is taken: `reason` from a closed set, for logs, `why` and the table. */
-export interface Plan {
-  readonly reason: Reason
-  readonly step: Step
-  /** Something people should know of that the controller will not touch. */
-  readonly report?: string
-}
 
 export const plan = (seen: Observation, settings: Settings, nowMs: number): Plan => {
   const game = view(seen, settings, nowMs)

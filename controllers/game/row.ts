@@ -2,8 +2,8 @@
 import type { Failure } from "../../src/domain/ErrorCode.ts"
 import { isRunning, type ObservedContainer } from "../../src/domain/Observation.ts"
 import { type Change, commitOf, operation, specProblemText } from "./commit.ts"
-import type { Action, Plan } from "./plan.ts"
 import type { Reason } from "./reasons.ts"
+import type { Action, Plan } from "./step.ts"
 import {
   backoffMs, isReplacing, mainIsRecorded, retentionLeftMs, startDueAtMs, startWanted, stopGraceMs, type View
 } from "./view.ts"

@@ -1,6 +1,6 @@
 /** A first-in-first-out ring buffer: constant time at both ends, however long the queue. */
 export class Fifo<A> {
-  #items: Array<A | undefined> = new Array(16)
+  #items: Array<A | undefined> = Array.from({ length: 16 })
   #head = 0
   #size = 0
 
@@ -27,7 +27,7 @@ export class Fifo<A> {
   }
 
   #grow(): void {
-    const grown = new Array<A | undefined>(this.#items.length * 2)
+    const grown = Array.from<A | undefined>({ length: this.#items.length * 2 })
     for (let index = 0; index < this.#size; index++) {
       grown[index] = this.#items[(this.#head + index) & (this.#items.length - 1)]
     }

@@ -129,7 +129,7 @@ const own = (fields: Fields, name: string): string | undefined => {
 const shown = (value: string | undefined): string => value === undefined ? "missing" : JSON.stringify(printable(value, 100))
 
 const printable = (text: string, length: number): string =>
-  (text.length > length ? `${text.slice(0, length - 1)}…` : text).toWellFormed().replace(/[\u0000-\u001f\u007f]/g, "\ufffd")
+  (text.length > length ? `${text.slice(0, length - 1)}…` : text).toWellFormed().replace(/\p{Cc}/gu, "\ufffd")
 
 /** The raw entry for people, cut to a size that can be stored. */
 const kept = (fields: Fields): Fields =>

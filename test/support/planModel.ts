@@ -11,7 +11,8 @@ import type { Observation, ObservedContainer, PullState } from "../../src/domain
 import type { RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
 import { statusMoves } from "../../src/domain/RuntimeRecord.ts"
 import { outcomeCommit, type Outcome } from "../../controllers/game/outcome.ts"
-import { plan, type Action, type Plan } from "../../controllers/game/plan.ts"
+import { plan } from "../../controllers/game/plan.ts"
+import type { Action, Plan } from "../../controllers/game/step.ts"
 import { defaultBackoff, type Settings, view } from "../../controllers/game/view.ts"
 
 export const gameId = "g1" as GameId

@@ -87,7 +87,8 @@ const statusOf = (cause: unknown): number | undefined => {
 const messageOf = (cause: unknown): string => {
   const json = (cause as { json?: { message?: unknown } })?.json
   if (typeof json?.message === "string") return json.message
-  return cause instanceof Error ? cause.message : String(cause)
+  // A stream's refusal comes with the client's own words before the engine's.
+  return (cause instanceof Error ? cause.message : String(cause)).replace(/^\(HTTP code \d+\) [a-z ]+ - /, "").trim()
 }
 
 /** An answer that is not what the API says is a failed call, never an empty one. */

@@ -1,0 +1,30 @@
+/** What a plan can be: one step and why it is taken. Data, so that it can be carried out, shown or compared. */
+import type { Commit } from "../../src/domain/Commit.ts"
+import type { ObservedContainer } from "../../src/domain/Observation.ts"
+import type { Reason } from "./reasons.ts"
+
+/** One act on the engine. Each is safe to repeat. */
+export type Action =
+  | { readonly _tag: "Create" }
+  | { readonly _tag: "Start"; readonly container: ObservedContainer }
+  /** Exchange a running container: make sure of the new image, then ask the old container to end. */
+  | { readonly _tag: "Replace"; readonly container: ObservedContainer }
+  | { readonly _tag: "Stop"; readonly container: ObservedContainer }
+  | { readonly _tag: "Kill"; readonly container: ObservedContainer }
+  | { readonly _tag: "Unpause"; readonly container: ObservedContainer }
+  | { readonly _tag: "Remove"; readonly container: ObservedContainer; readonly because: "removed" | "retention" | "leftover" | "replaced" | "stray" }
+
+export type Step =
+  /** Nothing to do now; look again after `againMs` (null: when something happens). */
+  | { readonly _tag: "Wait"; readonly againMs: number | null }
+  /** Make something known, then look again at once. */
+  | { readonly _tag: "Record"; readonly commit: Commit }
+  | { readonly _tag: "Act"; readonly action: Action }
+
+/** A step and why it is taken: `reason` from a closed set, for logs, `why` and the table. */
+export interface Plan {
+  readonly reason: Reason
+  readonly step: Step
+  /** Something people should know of that the controller will not touch. */
+  readonly report?: string
+}

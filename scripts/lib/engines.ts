@@ -1,0 +1,136 @@
+/** Docker Engines: the machine's own, and private ones for tests. */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
+import { request } from "node:http"
+import { join } from "node:path"
+import { background, ensureProgram, isDebian, isRoot, run, say, succeeds, until } from "./run.ts"
+
+export interface Engine {
+  readonly name: string
+  readonly host: string
+  readonly version: string
+}
+
+const socketOf = (host: string): string => new URL(host).pathname
+
+/** The version of the engine at `host`; undefined: none answers. */
+export const engineVersion = (host: string): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const target = host.startsWith("unix:") ? { socketPath: socketOf(host) } : { host: new URL(host).hostname, port: new URL(host).port }
+    const asked = request({ ...target, path: "/version", timeout: 3000 }, (response) => {
+      let body = ""
+      response.on("data", (chunk) => { body += chunk })
+      response.on("end", () => {
+        try {
+          resolve((JSON.parse(body) as { Version: string }).Version)
+        } catch {
+          resolve(undefined)
+        }
+      })
+    })
+    asked.on("error", () => resolve(undefined))
+    asked.on("timeout", () => asked.destroy())
+    asked.end()
+  })
+
+export const machineHost = (): string => process.env.DOCKER_HOST || "unix:///var/run/docker.sock"
+
+/** The machine's engine: the one that answers, else on Debian as root one that is installed and started. */
+export const machineEngine = async (logFile: string): Promise<Engine> => {
+  const host = machineHost()
+  const found = await engineVersion(host)
+  if (found) return { name: "machine", host, version: found }
+  if (process.env.DOCKER_HOST) throw new Error(`no Docker Engine answers at DOCKER_HOST=${host}`)
+  if (!isRoot || !isDebian) {
+    throw new Error("no Docker Engine answers at /var/run/docker.sock; start Docker, or set DOCKER_HOST to an engine")
+  }
+  say("no Docker Engine answers: docker.io is installed if missing, and dockerd is started; it keeps running for your games")
+  ensureProgram("dockerd", ["docker.io", "iptables"])
+  background("dockerd", [], logFile)
+  await until("dockerd", 60_000, async () => (await engineVersion(host)) !== undefined)
+  return { name: "machine", host, version: (await engineVersion(host))! }
+}
+
+/** An engine of Debian's docker.io in a folder of its own. `bridge: none`: two engines on one host must not share docker0. */
+export const privateEngine = async (folder: string, name: string): Promise<Engine & { readonly pidFile: string }> => {
+  ensureProgram("dockerd", ["docker.io", "iptables"])
+  mkdirSync(folder, { recursive: true })
+  const socket = join(folder, "docker.sock")
+  const pidFile = join(folder, "docker.pid")
+  rmSync(pidFile, { force: true })
+  const host = `unix://${socket}`
+  background("dockerd", [
+    "--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "--pidfile", pidFile, "-H", host, "--bridge=none",
+    "--default-address-pool", "base=10.210.0.0/16,size=24", "--default-address-pool", "base=10.211.0.0/16,size=20"
+  ], join(folder, "dockerd.log"))
+  await until(`${name} at ${host}`, 60_000, async () => (await engineVersion(host)) !== undefined)
+  return { name, host, pidFile, version: (await engineVersion(host))! }
+}
+
+/** Ends the engine of `pidFile` and waits until it is gone. */
+export const stopEngine = async (pidFile: string, signal: NodeJS.Signals = "SIGTERM"): Promise<void> => {
+  if (!existsSync(pidFile)) return
+  const pid = Number(readFileSync(pidFile, "utf8"))
+  try {
+    process.kill(pid, signal)
+  } catch {
+    return
+  }
+  await until(`end of engine ${pid}`, 60_000, () => !existsSync(`/proc/${pid}`))
+}
+
+const mirror = (): string => {
+  const found = succeeds("sh", ["-c", "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -q https\\?://"])
+    ? run("sh", ["-c", "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v '^ *#' | grep -o 'https\\?://[^ ]*' | grep -v security | head -1"]).trim()
+    : ""
+  return found || "http://deb.debian.org/debian"
+}
+
+/** A Debian tree with packages, made once and kept in the cache. */
+export const debianTree = (cache: string, name: string, suite: string, packages: ReadonlyArray<string>, unsigned: boolean): string => {
+  const tree = join(cache, name)
+  if (existsSync(tree)) return tree
+  ensureProgram("debootstrap", ["debootstrap"])
+  say(`making a Debian ${suite} tree with ${packages.join(", ")} (about a minute, once) ...`)
+  const making = `${tree}.making`
+  rmSync(making, { recursive: true, force: true })
+  mkdirSync(cache, { recursive: true })
+  run("debootstrap", [
+    ...(unsigned ? ["--no-check-gpg"] : []), "--variant=minbase", `--include=${packages.join(",")}`, suite, making, mirror()
+  ])
+  renameSync(making, tree)
+  return tree
+}
+
+/** Docker 28.5 of Debian's unstable suite, in a root of its own: what most users have by now. */
+export const modernEngine = async (cache: string, folder: string): Promise<Engine & { readonly pidFile: string }> => {
+  const tree = debianTree(cache, "engine-28", "sid", ["docker.io", "docker-cli", "iptables", "ca-certificates"], true)
+  mkdirSync(folder, { recursive: true })
+  const script = `
+set -e
+umount -R -l ${tree} 2>/dev/null || true
+mount --bind ${tree} ${tree}; mount --make-private ${tree}
+mount -t proc proc ${tree}/proc; mount --rbind /sys ${tree}/sys; mount --rbind /dev ${tree}/dev
+mount -t tmpfs tmpfs ${tree}/run
+mkdir -p ${tree}/${folder} ${tree}/etc/docker
+mount --bind ${folder} ${tree}/${folder}
+cp /etc/resolv.conf ${tree}/etc/resolv.conf 2>/dev/null || true`
+  run("bash", ["-c", script])
+  const socket = join(folder, "docker.sock")
+  const pidFile = join(folder, "docker.pid")
+  rmSync(pidFile, { force: true })
+  const host = `unix://${socket}`
+  const args = [
+    "--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "--pidfile", pidFile, "-H", host, "--bridge=none",
+    "--default-address-pool", "base=10.220.0.0/16,size=24"
+  ]
+  background("unshare", ["-m", "--propagation", "private", "bash", "-c",
+    `cd ${tree} && mkdir -p .old && pivot_root . .old && exec chroot . /usr/sbin/dockerd ${args.join(" ")}`], join(folder, "dockerd.log"))
+  await until(`docker-28.5 at ${host}`, 60_000, async () => (await engineVersion(host)) !== undefined)
+  return { name: "docker-28.5", host, pidFile, version: (await engineVersion(host))! }
+}
+
+/** Unmounts the tree of `modernEngine`. */
+export const unmountModern = (cache: string): void => {
+  succeeds("sh", ["-c", `umount -R -l ${join(cache, "engine-28")}`])
+}
+

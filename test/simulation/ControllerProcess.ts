@@ -1,0 +1,101 @@
+/**
+ * One process of the controller as `src/main.ts` composes it, over the fakes: leader, store, engine, streams, game
+ * controller, job consumer, outbox relay. It can die at any call, be told to end, or lose its way to a service.
+ */
+import { Deferred, Effect, Exit, Fiber, Layer, Scope, SubscriptionRef } from "effect"
+import { runGameController } from "../../controllers/game/controller.ts"
+import type { Settings } from "../../controllers/game/view.ts"
+import { lead, type LeaderState } from "../../src/controller/Leader.ts"
+import { spawn } from "../../src/controller/supervise.ts"
+import { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
+import { notLeader } from "../../src/engine/docker/call.ts"
+import { ImagePuller } from "../../src/engine/ImagePuller.ts"
+import { CurrentTerm, Lease, type Term } from "../../src/store/Lease.ts"
+import { Store } from "../../src/store/Store.ts"
+import { consumeJobs } from "../../src/streams/JobConsumer.ts"
+import { relayOutbox } from "../../src/streams/OutboxRelay.ts"
+import { Streams } from "../../src/streams/Streams.ts"
+import { makeFakeEngine, withPermission } from "../support/fakes/FakeEngine.ts"
+import { makeFakeLease } from "../support/fakes/FakeLease.ts"
+import { makeFakeStore } from "../support/fakes/FakeStore.ts"
+import { makeFakeStreams } from "../support/fakes/FakeStreams.ts"
+import { type FaultPlan, faultyEngine, faultyLease, faultyStore, faultyStreams, kill, type Life, makeLife } from "../support/fakes/faults.ts"
+import type { EngineWorld } from "../support/fakes/EngineWorld.ts"
+import type { StoreWorld } from "../support/fakes/StoreWorld.ts"
+import type { StreamsWorld } from "../support/fakes/StreamsWorld.ts"
+
+export interface Worlds {
+  readonly engine: EngineWorld
+  readonly store: StoreWorld
+  readonly streams: StreamsWorld
+}
+
+export const settings: Settings = {
+  stopGraceMs: 3000,
+  retentionMs: 60_000,
+  backoff: { baseMs: 1000, maxMs: 20_000, stableMs: 30_000 }
+}
+export const resyncMs = 10_000
+export const leaseMs = 6000
+const leaseMarginMs = 500
+const drainMs = 700
+
+export interface ControllerProcess {
+  readonly name: string
+  readonly life: Life
+  /** Ends with the life, or with an orderly stop. */
+  readonly ended: Effect.Effect<void>
+  /** SIGTERM. */
+  readonly stop: Effect.Effect<void>
+  /** SIGKILL. */
+  readonly kill: Effect.Effect<void>
+}
+
+/** Starts a process in the scope. */
+export const startProcess = Effect.fnUntraced(function*(
+  worlds: Worlds,
+  name: string,
+  plan: FaultPlan
+): Effect.fn.Return<ControllerProcess, never, Scope.Scope> {
+  const life = makeLife(plan)
+  const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
+  const lease = Layer.succeed(Lease, faultyLease(life, makeFakeLease(worlds.store)))
+  const main = lead({ holder: name, ttlMs: leaseMs, state, act: act(worlds, life) }).pipe(Effect.provide(lease), Effect.exit)
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() => Effect.sync(() => kill(life)))
+  const running = yield* Effect.forkIn(main, scope)
+  const gone = yield* Deferred.make<void>()
+  const end = Effect.andThen(Scope.close(scope, Exit.void), Deferred.succeed(gone, undefined))
+  // What a dead process leaves is swept up without anybody waiting for it: it reaches nothing any more.
+  yield* Effect.forkScoped(Effect.andThen(Deferred.await(life.died), Effect.andThen(Deferred.succeed(gone, undefined), Effect.forkDetach(end))))
+  return {
+    name,
+    life,
+    ended: Deferred.await(gone),
+    stop: Effect.andThen(Fiber.interrupt(running), Effect.andThen(end, Effect.sync(() => kill(life)))),
+    kill: Effect.sync(() => kill(life))
+  }
+})
+
+const act = ({ engine, store, streams }: Worlds, life: Life) => (term: Term) => {
+  const permission = {
+    lost: term.lost,
+    guard: Effect.flatMap(term.remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
+  }
+  const acting = Effect.gen(function*() {
+    const controller = yield* runGameController({ workers: 4, resyncMs, pullPolicy: "if_missing", settings, drainMs })
+    yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish }))
+    yield* spawn("outbox relay", relayOutbox)
+    return yield* Effect.never
+  })
+  const services = ImagePuller.layer.pipe(
+    Layer.provideMerge(Layer.effect(
+      ContainerEngine,
+      Effect.map(makeFakeEngine(engine), (client) => withPermission(faultyEngine(life, client), permission))
+    )),
+    Layer.provideMerge(Layer.succeed(Store, faultyStore(life, makeFakeStore(store, term.epoch)))),
+    Layer.provideMerge(Layer.succeed(Streams, faultyStreams(life, makeFakeStreams(streams, "rtmanager")))),
+    Layer.provide(Layer.succeed(CurrentTerm, term))
+  )
+  return Effect.scoped(acting).pipe(Effect.provide(services, { local: true }))
+}

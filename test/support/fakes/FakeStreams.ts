@@ -1,0 +1,111 @@
+/** Streams over Redis streams in memory. One instance is one controller's consumer; many may share a world. */
+import { Clock, Context, Effect, Layer } from "effect"
+import type { JobKind } from "../../../src/domain/Job.ts"
+import { type JobStreamEntry, Streams, StreamsError } from "../../../src/streams/Streams.ts"
+import { byId, type Delivered, jobStreams, StreamsWorld, topicStreams } from "./StreamsWorld.ts"
+import { makeSurroundings } from "./Surroundings.ts"
+
+const blockMs = 2000
+const answerDeadlineMs = blockMs + 3000
+const commandDeadlineMs = 10_000
+
+/** The streams as tests hold them. */
+export class FakeStreams extends Context.Service<FakeStreams, StreamsWorld>()("rtmanager/test/FakeStreams") {
+  static readonly layer: Layer.Layer<FakeStreams> = Layer.effect(
+    FakeStreams,
+    Effect.map(makeSurroundings, (surroundings) => new StreamsWorld(surroundings))
+  )
+}
+
+/** The service, and the handle of its world. */
+export const layer: Layer.Layer<Streams | FakeStreams> = Layer.effect(
+  Streams,
+  Effect.map(FakeStreams, (world) => makeFakeStreams(world, "test"))
+).pipe(Layer.provideMerge(FakeStreams.layer))
+
+const kinds = Object.entries(jobStreams) as ReadonlyArray<readonly [JobKind, string]>
+
+export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams["Service"] => {
+  const beginning = () => new Map(kinds.map(([, stream]) => [stream, "0"]))
+  /** Where to go on in this consumer's own pending entries; undefined: they are through. */
+  let pendingFrom: Map<string, string> | undefined = beginning()
+  let breaks = world.answers.breaks
+  const rewind = Effect.sync(() => {
+    pendingFrom = beginning()
+  })
+
+  const readOwn = (count: number): ReadonlyArray<JobStreamEntry> => {
+    // A new connection begins with what was delivered over the old one and may have been lost with it.
+    if (breaks !== world.answers.breaks) pendingFrom = beginning()
+    breaks = world.answers.breaks
+    const cursors = pendingFrom
+    if (cursors === undefined) return []
+    const found = collect((stream) => world.readPending(stream, consumer, cursors.get(stream)!, count))
+    for (const { entryId, stream } of found) cursors.set(stream, entryId)
+    if (found.length === 0) pendingFrom = undefined
+    return found
+  }
+  const readNow = (count: number): ReadonlyArray<JobStreamEntry> => {
+    if (kinds.some(([, stream]) => !world.hasGroup(stream))) {
+      for (const [, stream] of kinds) world.makeGroup(stream)
+    }
+    const own = readOwn(count)
+    const found = own.length > 0 ? own : collect((stream) => world.readNew(stream, consumer, count))
+    // Redis tells the count of deliveries to a claim only.
+    return found.map((entry) => ({ ...entry, deliveries: 1 }))
+  }
+  /** Blocks until there is an entry, for as long as Redis would. */
+  const read = Effect.fnUntraced(function*(count: number) {
+    const untilMs = (yield* Clock.currentTimeMillis) + blockMs
+    for (;;) {
+      const found = yield* ask(world, "xreadgroup", () => readNow(count), true, answerDeadlineMs)
+      const leftMs = untilMs - (yield* Clock.currentTimeMillis)
+      if (found.length > 0 || leftMs <= 0) return found
+      yield* Effect.timeoutOption(changed(world), leftMs)
+    }
+  })
+
+  return Streams.of({
+    read: (count) => Effect.tapCause(read(count), () => rewind),
+    rewind,
+    reclaim: (minIdleMs, count) => ask(world, "xautoclaim", () => collect((stream) => world.claim(stream, consumer, minIdleMs, count)), true),
+    acknowledge: (entries) =>
+      ask(world, "xack", () => {
+        for (const { entryId, stream } of entries) world.acknowledge(stream, [entryId])
+      }, true),
+    append: (messages) =>
+      ask(world, "xadd", () => {
+        for (const { eventId, fields, topic } of messages) world.add(topicStreams[topic], { event_id: eventId, ...fields })
+      }, true),
+    ping: ask(world, "ping", () => {}, false)
+  })
+}
+
+const ask = <A>(
+  world: StreamsWorld,
+  operation: string,
+  body: () => A,
+  mutates: boolean,
+  deadlineMs = commandDeadlineMs
+): Effect.Effect<A, StreamsError> =>
+  Effect.suspend(() => {
+    const answer = world.answers.reach<A, StreamsError>(body, () => failure(operation, "Unavailable", "connect ECONNREFUSED"), mutates)
+    return world.answers.state !== "silent" ? answer : Effect.timeoutOrElse(answer, {
+      duration: deadlineMs,
+      orElse: () => Effect.fail(failure(operation, "Timeout", `no answer to ${operation}`))
+    })
+  })
+
+const failure = (operation: string, reason: StreamsError["reason"], message: string) => new StreamsError({ operation, reason, message })
+
+/** Completes when something was added, or the connection broke. */
+const changed = (world: StreamsWorld): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const leave = [world.whenChanged(() => resume(Effect.void)), world.answers.whenBroken(() => resume(Effect.void))]
+    return Effect.sync(() => leave.forEach((each) => each()))
+  })
+
+const collect = (from: (stream: string) => ReadonlyArray<Delivered>): ReadonlyArray<JobStreamEntry> =>
+  kinds.flatMap(([kind, stream]) =>
+    from(stream).map(({ deliveries, fields, id }): JobStreamEntry => ({ stream, kind, entryId: id, fields, deliveries }))
+  ).sort(byId)

@@ -1,0 +1,201 @@
+/**
+ * The controller's database in memory, with the triggers and functions of `migrations/`: what they refuse, this refuses.
+ * Tests hold this handle: they write desired rows as people and programs do, and read every table.
+ */
+import { isDeepStrictEqual } from "node:util"
+import type { GameId } from "../../../src/domain/GameId.ts"
+import type { fromCommit, fromIntake } from "../../../src/store/postgres/documents.ts"
+import { type StoreChange, StoreError } from "../../../src/store/Store.ts"
+import { Availability } from "./Availability.ts"
+import { Broadcast } from "./Broadcast.ts"
+import {
+  checkGame, checkStatusMove, type GameRow, type HealthRow, invalid, type JobRow, Journal, type OperationRow, type OutboxRow, type RecordRow
+} from "./database.ts"
+import { hex, type Surroundings } from "./Surroundings.ts"
+
+type CommitDocument = ReturnType<typeof fromCommit>
+type IntakeDocument = ReturnType<typeof fromIntake> & { readonly image_ref?: string; readonly restart_policy?: GameRow["restart_policy"]; readonly spec?: GameRow["spec"] }
+
+export class StoreWorld {
+  readonly answers = new Availability()
+  /** NOTIFY. */
+  readonly changes: Broadcast<StoreChange>
+  readonly games = new Map<string, GameRow>()
+  readonly records = new Map<string, RecordRow>()
+  readonly operations: Array<OperationRow> = []
+  readonly health = new Map<string, HealthRow>()
+  readonly jobs = new Map<number, JobRow>()
+  readonly outbox = new Map<number, OutboxRow>()
+  /** Everything that was ever in the outbox, in order. */
+  readonly told: Array<OutboxRow> = []
+  readonly lease = { holder: "", epoch: 0, expiresAtMs: 0 }
+  readonly #world: Surroundings
+  readonly #journal = new Journal()
+  readonly #entries = new Map<string, number>()
+  readonly #pending = new Map<string, Map<number, JobRow>>()
+  #notified = new Set<string>()
+  #lastId = 0
+
+  constructor(world: Surroundings) {
+    this.#world = world
+    this.changes = new Broadcast(this.answers, world)
+  }
+
+  get nowMs(): number {
+    return this.#world.clock.currentTimeMillisUnsafe()
+  }
+
+  // --- what people do -------------------------------------------------------------------------------------------------
+
+  insert(row: Partial<GameRow> & Pick<GameRow, "game_id" | "image_ref">): void {
+    this.#statement(() => {
+      if (this.games.has(row.game_id)) throw invalid("write", `duplicate key value violates unique constraint "games_pkey"`)
+      this.#write({ state: "running", restart_policy: "always", spec: {}, ...row, generation: 1 }, undefined)
+    })
+  }
+
+  update(gameId: string, change: Partial<Omit<GameRow, "generation">>): void {
+    this.#statement(() => {
+      const before = this.games.get(gameId)
+      if (before) this.#write({ ...before, ...change }, before)
+    })
+  }
+
+  /** Marks the row as removed; it stays. */
+  delete(gameId: string): void {
+    this.update(gameId, { state: "removed" })
+  }
+
+  truncate(): never {
+    throw invalid("write", "TRUNCATE of games is refused")
+  }
+
+  pendingJobs(gameId: string): ReadonlyArray<JobRow> {
+    return [...this.#pending.get(gameId)?.values() ?? []]
+  }
+
+  /** Games with an unanswered job. */
+  get waitingGames(): ReadonlyArray<string> {
+    return [...this.#pending].flatMap(([gameId, jobs]) => jobs.size > 0 ? [gameId] : [])
+  }
+
+  // --- what the controller's statements do ------------------------------------------------------------------------------
+
+  commit(epoch: number, step: CommitDocument): void {
+    this.#statement(() => {
+      this.#fence(epoch, "commit")
+      const { game_id } = step
+      if (step.adopt && !this.games.has(game_id)) {
+        this.#write({ game_id, spec: {}, ...step.adopt, generation: 1 }, undefined)
+      }
+      if (step.record) this.#writeRecord(step.record, step.expected_version ?? 0)
+      for (const operation of step.operations) this.#journal.push(this.operations, { id: ++this.#lastId, game_id, ...operation } as OperationRow)
+      if (step.health) this.#journal.put(this.health, game_id, { game_id, ...step.health } as HealthRow)
+      for (const message of step.messages) this.#tell(game_id, message)
+      for (const { id, message, ...answer } of step.answers) {
+        const job = this.jobs.get(id)
+        if (job === undefined || job.outcome !== null) continue
+        this.#writeJob({ ...job, ...answer })
+        this.#tell(game_id, message)
+      }
+    })
+  }
+
+  takeJobs(epoch: number, jobs: ReadonlyArray<IntakeDocument>): ReadonlyArray<GameId> {
+    return this.#statement(() => {
+      this.#fence(epoch, "take_jobs")
+      const found = new Set<string>()
+      for (const job of jobs) {
+        const entry = `${job.stream} ${job.entry_id}`
+        if (this.#entries.has(entry)) continue
+        const id = ++this.#lastId
+        this.#journal.put(this.#entries, entry, id)
+        const refused = "outcome" in job ? { outcome: "failure" as const, error_code: job.error_code, error_message: job.error_message } : undefined
+        const wish = refused ? { generation: null, changed: false } : this.#applyWish(job)
+        this.#writeJob({
+          id, stream: job.stream, entry_id: job.entry_id, kind: job.kind, game_id: job.game_id, payload: job.payload,
+          ...wish, outcome: null, container_id: null, engine_endpoint: null, error_code: null, error_message: null, ...refused
+        })
+        for (const message of job.messages) this.#tell(job.game_id, message)
+        if (!refused) found.add(job.game_id)
+      }
+      return [...found] as Array<GameId>
+    })
+  }
+
+  markSent(ids: ReadonlyArray<number>): void {
+    for (const id of ids) this.outbox.delete(id)
+  }
+
+  // --- inside ---------------------------------------------------------------------------------------------------------
+
+  /** One statement: all of it or nothing, and the notifications when it is committed. */
+  #statement<A>(body: () => A): A {
+    this.#notified = new Set()
+    const answer = this.#journal.run(body)
+    for (const gameId of this.#notified) this.changes.tell({ _tag: "Changed", gameId: gameId as GameId })
+    return answer
+  }
+
+  #fence(epoch: number, operation: string): void {
+    if (this.lease.epoch !== epoch) {
+      throw new StoreError({ operation, reason: "Fenced", message: `another controller acts by now (epoch ${epoch} is over)` })
+    }
+  }
+
+  /** The triggers of `games`. */
+  #write(row: GameRow, before: GameRow | undefined): GameRow {
+    if (before && row.game_id !== before.game_id) throw invalid("write", `game_id of ${before.game_id} cannot change`)
+    if (before?.state === "removed" && row.state !== "removed") {
+      throw invalid("write", `game ${row.game_id} was removed, and removed is for good`)
+    }
+    checkGame(row)
+    const wanted = ({ image_ref, restart_policy, spec, state }: GameRow) => [state, image_ref, restart_policy, spec]
+    const changed = before === undefined || !isDeepStrictEqual(wanted(row), wanted(before))
+    const after = { ...row, generation: before === undefined ? 1 : before.generation + (changed ? 1 : 0) }
+    this.#journal.put(this.games, row.game_id, after)
+    if (changed) this.#notified.add(row.game_id)
+    return after
+  }
+
+  #writeRecord(record: RecordRow, expectedVersion: number): void {
+    const before = this.records.get(record.game_id)
+    if ((before?.version ?? 0) !== expectedVersion) {
+      throw new StoreError({ operation: "commit", reason: "Conflict", message: `the record of ${record.game_id} was written meanwhile` })
+    }
+    checkStatusMove(record, before)
+    this.#journal.put(this.records, record.game_id, { ...record, version: expectedVersion + 1 })
+  }
+
+  #applyWish(job: IntakeDocument): { readonly generation: number | null; readonly changed: boolean } {
+    const before = this.games.get(job.game_id)
+    const generation = before?.generation ?? null
+    if (before?.state === "removed" || this.records.get(job.game_id)?.status === "removed") return { generation, changed: false }
+    if (job.kind === "stop" && before === undefined) return { generation, changed: false }
+    const after = job.kind === "stop" ? this.#write({ ...before!, state: "stopped" }, before) : this.#write({
+      game_id: job.game_id,
+      state: "running",
+      image_ref: job.image_ref!,
+      restart_policy: job.restart_policy ?? before?.restart_policy ?? "never",
+      spec: job.spec ?? before?.spec ?? {},
+      generation: before?.generation ?? 1
+    }, before)
+    return { generation: after.generation, changed: after.generation !== generation }
+  }
+
+  #writeJob(job: JobRow): void {
+    this.#journal.put(this.jobs, job.id, job)
+    const pending = this.#pending.get(job.game_id) ?? new Map<number, JobRow>()
+    this.#journal.put(this.#pending, job.game_id, pending)
+    if (job.outcome === null) this.#journal.put(pending, job.id, job)
+    else this.#journal.delete(pending, job.id)
+  }
+
+  #tell(gameId: string, message: { readonly topic: string; readonly fields: Readonly<Record<string, string>> }): void {
+    const digits = hex(this.#world.random, 32)
+    const eventId = [digits.slice(0, 8), digits.slice(8, 12), `4${digits.slice(13, 16)}`, `a${digits.slice(17, 20)}`, digits.slice(20)].join("-")
+    const row: OutboxRow = { id: ++this.#lastId, event_id: eventId, game_id: gameId, topic: message.topic, fields: message.fields }
+    this.#journal.put(this.outbox, row.id, row)
+    this.#journal.push(this.told, row)
+  }
+}

@@ -1,0 +1,83 @@
+/** A container and an image of the fake engine, and how the engine refuses. */
+import { containerName, type GameId, isGameId } from "../../../src/domain/GameId.ts"
+import { type ContainerExit, type ContainerState, EngineError } from "../../../src/engine/ContainerEngine.ts"
+import type { Availability } from "./Availability.ts"
+import type { Behaviour } from "./process.ts"
+
+export const labelNames = {
+  owner: "com.galaxy.owner",
+  kind: "com.galaxy.kind",
+  gameId: "com.galaxy.game_id",
+  imageRef: "com.galaxy.engine_image_ref",
+  startedAtMs: "com.galaxy.started_at_ms",
+  specHash: "com.galaxy.spec_hash",
+  generation: "com.galaxy.generation"
+} as const
+
+export type Labels = Readonly<Record<string, string>>
+
+export interface FakeContainer {
+  readonly id: string
+  name: string
+  state: ContainerState
+  readonly hostname: string
+  readonly image: string
+  readonly labels: Labels
+  readonly createdAtMs: number
+  startedAtMs: number | null
+  exit: ContainerExit | null
+  startError: string
+  readonly stopSignal: string
+  readonly behaviour: Behaviour
+  /** How often it was started. */
+  runs: number
+  /** The run that timers belong to; a timer of an earlier run does nothing. */
+  run: number
+  /** Signals that reach it when it is thawed. */
+  readonly held: Array<string>
+  /** Its network was removed after it was made. */
+  networkGone: boolean
+  /** `silent`: every call that names it hangs, as with a stuck shim. */
+  readonly answers: Availability
+  /** What a list said before its last change, and until when it goes on saying so. */
+  stale: { readonly state: ContainerState; readonly untilMs: number } | null
+}
+
+export interface FakeImage {
+  onHost: boolean
+  /** `missing`: the registry knows no such image; `hung`: its answer never ends. */
+  registry: "there" | "missing" | "hung"
+  pullMs: number
+  readonly labels: Labels
+  readonly words: ReadonlyArray<string>
+}
+
+export const alive = ({ state }: FakeContainer): boolean => state === "running" || state === "paused"
+
+export const isLabelled = (labels: Labels): boolean =>
+  labels[labelNames.owner] === "rtmanager" && labels[labelNames.kind] === "game-engine" && isGameId(labels[labelNames.gameId])
+
+/** Made by a controller, not by hand. */
+export const isOurs = ({ labels }: FakeContainer): boolean =>
+  isLabelled(labels) && labels[labelNames.specHash] !== undefined && labels[labelNames.generation] !== undefined
+
+/** A label that came with the image makes nobody's container ours; the game's own name is given on purpose. */
+export const byImageAlone = (container: FakeContainer, image: FakeImage | undefined): boolean => {
+  const gameId = container.labels[labelNames.gameId]
+  return image?.labels[labelNames.gameId] === gameId && container.name !== containerName(gameId as GameId)
+}
+
+export const refusal = (operation: string, reason: EngineError["reason"], message: string, status: number): EngineError =>
+  new EngineError({ operation, reason, message, status })
+
+export const nameTaken = (name: string, holder: FakeContainer): EngineError => {
+  const ours = isLabelled(holder.labels)
+  const description = `container ${holder.id.slice(0, 12)} (${holder.state}, ${ours ? "of this controller" : "not of this controller"})`
+  return new EngineError({
+    operation: "create",
+    reason: "NameTaken",
+    message: `the name ${name} is held by ${description}`,
+    status: 409,
+    holder: { id: holder.id, description, gameId: ours ? holder.labels[labelNames.gameId]! : null }
+  })
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config"
+
+/** Files that use the real engines run one after another: they share them. */
+const onRealThings = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 }
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], testTimeout: 300_000 } },
+      { test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...onRealThings } },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...onRealThings } }
+    ]
+  }
+})
