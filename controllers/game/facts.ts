@@ -210,7 +210,10 @@ export const started = (
       lastErrorMessage: null,
       nextRestartAtMs: null,
       restartCount: restarted ? (seen.record?.restartCount ?? 0) + 1 : seen.newWish ? 0 : seen.record?.restartCount ?? 0,
-      ...(conform ? { ...observed(seen), specHash: seen.desired!.specHash } : {})
+      // Never the hash of another container: what this one runs is then told by its own labels.
+      ...(conform
+        ? { ...observed(seen), specHash: seen.desired!.specHash }
+        : container.id === seen.record?.currentContainerId ? {} : { specHash: null })
     },
     health: [{
       containerId: container.id,
@@ -274,6 +277,7 @@ const adoption = (seen: View, main: ObservedContainer): Change => {
       stoppedAtMs: main.exit?.finishedAtMs ?? seen.nowMs,
       exitCode: main.exit?.code ?? null,
       oomKilled: main.exit?.oomKilled ?? false,
+      specHash: null,
       ...first
     },
     operations: [operation(seen, "reconcile_adopt", { source: "auto_reconcile", containerId: main.id, imageRef: main.imageRef })]

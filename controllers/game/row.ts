@@ -52,7 +52,13 @@ export const removed = (seen: View): Plan | undefined => {
   return seen.record === null
     ? record(seen, "RemovalWanted", { record: { status: "stopped" } })
     : record(seen, "RemovalWanted", {
-      record: { status: "removed", removedAtMs: seen.nowMs, nextRestartAtMs: null, observedGeneration: seen.desired.generation }
+      record: {
+        status: "removed",
+        removedAtMs: seen.nowMs,
+        nextRestartAtMs: null,
+        stoppingSinceMs: null,
+        observedGeneration: seen.desired.generation
+      }
     })
 }
 

@@ -38,7 +38,7 @@ export const differing = (
 const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>): boolean =>
   game?.state === "running" && record?.status === "running" && pendingJobs === 0 && own.length === 1 &&
   own[0]!.id === record.currentContainerId && own[0]!.state === "running" && record.stoppingSinceMs === null &&
-  record.observedGeneration === game.generation && record.lastErrorCode === null
+  record.observedGeneration === game.generation && record.lastErrorCode === null && record.specHash !== null
 
 const differs = (row: SurveyRow, own: ReadonlyArray<ContainerSummary>, settings: Settings, engineId: string, nowMs: number): boolean => {
   const { game, record } = row
@@ -73,7 +73,8 @@ const observed = (container: ContainerSummary, { record }: SurveyRow): ObservedC
     state: container.state === "restarting" ? "running" : container.state,
     ours: container.specHash !== null,
     generation: container.generation,
-    runsWanted: recorded || (container.specHash !== null && container.specHash === record?.specHash),
+    // A record without a hash: what runs was never found to be what the row asks for.
+    runsWanted: (recorded && record.specHash !== null) || (container.specHash !== null && container.specHash === record?.specHash),
     imageRef: container.imageRef,
     createdAtMs: container.createdAtMs,
     startedAtMs: recorded ? record.startedAtMs : null,

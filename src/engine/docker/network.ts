@@ -3,7 +3,7 @@
  * every create that names it fails. So its id is what is used, and all agree on the oldest.
  */
 import type Docker from "dockerode"
-import { Effect, Ref } from "effect"
+import { Effect, Ref, Semaphore } from "effect"
 import type { EngineError } from "../ContainerEngine.ts"
 import { NetworkList } from "./answers.ts"
 import { type Caller, decodeAnswer } from "./call.ts"
@@ -33,11 +33,14 @@ export const makeNetwork = ({ call }: Caller, client: Docker, name: string): Net
       abortSignal,
       _body: { Name: name, Driver: "bridge", CheckDuplicate: true, Labels: { [labels.owner]: ownerValue } }
     } as unknown as Docker.NetworkCreateOptions)).pipe(Effect.asVoid, Effect.catchIf((error) => error.reason === "Conflict", () => Effect.void))
-  const ensure = Effect.gen(function*() {
+  const one = Semaphore.makeUnsafe(1)
+  const ensure = one.withPermits(1)(Effect.gen(function*() {
+    const meanwhile = yield* Ref.get(known)
+    if (meanwhile !== undefined) return meanwhile
     const found = (yield* oldest) ?? (yield* Effect.andThen(create, oldest))
     yield* Ref.set(known, found)
     return found!
-  })
+  }))
   return {
     id: Effect.flatMap(Ref.get(known), (id) => id === undefined ? ensure : Effect.succeed(id)),
     forget: Ref.set(known, undefined)

@@ -32,6 +32,8 @@ export class ContainerHost {
   readonly events: Broadcast<EngineEvent>
   readonly images = new Map<string, FakeImage>()
   readonly history: Array<Happened> = []
+  /** Told of everything at once, whatever the events' line carries. */
+  onHappened: (happened: Happened) => void = () => {}
   readonly quirks = {
     /** A list wrongly answers with nothing. */
     emptyList: false,
@@ -115,7 +117,10 @@ export class ContainerHost {
     if (container.state !== "created" && container.state !== "exited") {
       throw refusal("start", "Conflict", `cannot start a container that is ${container.state}`, 409)
     }
-    if (container.networkGone) throw refusal("start", "NetworkMissing", "network not found", 404)
+    if (container.networkGone) {
+      container.startError = "network of this container not found"
+      throw refusal("start", "NetworkMissing", container.startError, 404)
+    }
     if (!container.behaviour.startable) {
       container.startError = "OCI runtime create failed: exec: no such file or directory: unknown"
       throw refusal("start", "StartFailed", container.startError, 400)
@@ -217,7 +222,9 @@ export class ContainerHost {
   protected happened(action: string, container: FakeContainer): void {
     const { id, labels, name } = container
     const gameId = labels[labelNames.gameId]
-    this.history.push({ atMs: this.nowMs, action, containerId: id, name, gameId: gameId ?? null })
+    const happened = { atMs: this.nowMs, action, containerId: id, name, gameId: gameId ?? null }
+    this.history.push(happened)
+    this.onHappened(happened)
     const here = this.#containers.get(id) === container || action === "destroy"
     if (here && isLabelled(labels) && isGameId(gameId)) this.events.tell({ _tag: "Changed", gameId, containerId: id, action })
   }

@@ -85,7 +85,8 @@ export class StoreWorld {
     this.#statement(() => {
       this.#fence(epoch, "commit")
       const { game_id } = step
-      if (step.adopt && !this.games.has(game_id)) {
+      if (step.adopt) {
+        if (this.games.has(game_id)) throw conflict(`the row of ${game_id} was written meanwhile`)
         this.#write({ game_id, spec: {}, ...step.adopt, generation: 1 }, undefined)
       }
       if (step.record) this.#writeRecord(step.record, step.expected_version ?? 0)
@@ -161,7 +162,7 @@ export class StoreWorld {
   #writeRecord(record: RecordRow, expectedVersion: number): void {
     const before = this.records.get(record.game_id)
     if ((before?.version ?? 0) !== expectedVersion) {
-      throw new StoreError({ operation: "commit", reason: "Conflict", message: `the record of ${record.game_id} was written meanwhile` })
+      throw conflict(`the record of ${record.game_id} was written meanwhile`)
     }
     checkStatusMove(record, before)
     this.#journal.put(this.records, record.game_id, { ...record, version: expectedVersion + 1 })
@@ -199,3 +200,5 @@ export class StoreWorld {
     this.#journal.push(this.told, row)
   }
 }
+
+const conflict = (message: string): StoreError => new StoreError({ operation: "commit", reason: "Conflict", message })

@@ -1,0 +1,170 @@
+/** What must hold when faults have stopped and the world has settled. Written from the contract, not from the plan. */
+import { Result } from "effect"
+import { decodeSpec } from "../../src/domain/GameSpec.ts"
+import { specHash } from "../../src/domain/specHash.ts"
+import { alive, type FakeContainer, isOurs, labelNames } from "../support/fakes/container.ts"
+import type { GameRow, RecordRow } from "../support/fakes/database.ts"
+import { topicStreams } from "../support/fakes/StreamsWorld.ts"
+import type { Worlds } from "./ControllerProcess.ts"
+import { images } from "./script.ts"
+
+/** Every broken promise, in words. */
+export const broken = (worlds: Worlds): ReadonlyArray<string> => [
+  ...games(worlds).flatMap((game) => brokenGame(worlds, game).map((problem) => `${game}: ${problem}`)),
+  ...brokenJobs(worlds),
+  ...brokenHealth(worlds),
+  ...brokenLog(worlds),
+  ...brokenDelivery(worlds)
+]
+
+const games = ({ engine, store }: Worlds): ReadonlyArray<string> => [
+  ...new Set([...store.games.keys(), ...store.records.keys(), ...engine.containers.flatMap(({ labels }) => labels[labelNames.gameId] ?? [])])
+]
+
+/** A row whose container cannot be made, or cannot be kept up: it is tried again and again, as its policy says. */
+export const cannotRun = ({ engine }: Worlds, row: GameRow): boolean => {
+  const spec = decodeSpec(row.spec)
+  if (Result.isFailure(spec)) return true
+  const known = engine.images.get(row.image_ref)
+  if (spec.success.pull_policy === "never" && !known?.onHost) return true
+  return row.image_ref === images.missing || (spec.success.args?.includes("unstartable") ?? false)
+}
+
+// --- the engine equals the rows -----------------------------------------------------------------------------------------
+
+const brokenGame = (worlds: Worlds, game: string): ReadonlyArray<string> => {
+  const row = worlds.store.games.get(game)
+  const record = worlds.store.records.get(game)
+  const containers = worlds.engine.of(game)
+  if (row === undefined) return containers.some(({ state }) => state !== "dead") ? ["has a container and was not adopted"] : []
+  if (record === undefined) return ["has no record"]
+  const main = containers.find(({ id }) => id === record.current_container_id)
+  return [
+    ...consistent(record, main, containers),
+    ...(record.status === "removed" ? removed(row, record, containers) : asWanted(worlds, row, record, main))
+  ]
+}
+
+const consistent = (record: RecordRow, main: FakeContainer | undefined, containers: ReadonlyArray<FakeContainer>): ReadonlyArray<string> => {
+  const problems: Array<string> = []
+  if (record.current_container_id !== null && main === undefined) problems.push("the record names a container that is gone")
+  if ((record.status === "running") !== (main !== undefined && alive(main))) {
+    problems.push(`recorded as ${record.status}, but its container is ${main?.state ?? "none"}`)
+  }
+  if (record.status === "running" && record.engine_endpoint === null) problems.push("runs without an endpoint")
+  if (containers.filter((container) => isOurs(container)).length > 1) problems.push("has two containers of ours")
+  if (record.stopping_since !== null) problems.push("is still being stopped")
+  return problems
+}
+
+const removed = (row: GameRow, record: RecordRow, containers: ReadonlyArray<FakeContainer>): ReadonlyArray<string> => [
+  ...(record.current_container_id === null ? [] : ["is removed, but names a container"]),
+  ...(row.state === "removed" && containers.some((container) => isOurs(container)) ? ["is removed, but a container of ours is left"] : [])
+]
+
+const asWanted = (worlds: Worlds, row: GameRow, record: RecordRow, main: FakeContainer | undefined): ReadonlyArray<string> => {
+  if (record.observed_generation !== row.generation) return [`generation ${row.generation} was not carried out (${record.observed_generation})`]
+  if (row.state === "removed") return ["should be removed"]
+  if (row.state === "stopped") return record.status === "stopped" ? [] : ["should be stopped"]
+  if (cannotRun(worlds, row)) return record.last_error_code === null && !runsWanted(row, record) ? ["cannot run, and nothing says why"] : []
+  if (record.status === "running") {
+    return [
+      ...(runsWanted(row, record) || record.last_error_code !== null ? [] : ["runs something else than the row says"]),
+      ...(main?.state === "paused" ? ["is paused"] : [])
+    ]
+  }
+  if (row.restart_policy === "always") return ["policy always, but it does not run"]
+  const endedWell = record.exit_code === 0 && !record.oom_killed
+  return row.restart_policy === "on_failure" && !endedWell ? [`policy on_failure, ended with ${record.exit_code}, but it does not run`] : []
+}
+
+const runsWanted = (row: GameRow, record: RecordRow): boolean => {
+  const spec = decodeSpec(row.spec)
+  return record.status === "running" && Result.isSuccess(spec) && record.spec_hash === specHash(row.image_ref, spec.success)
+}
+
+// --- each job has one result --------------------------------------------------------------------------------------------
+
+const brokenJobs = ({ store, streams }: Worlds): ReadonlyArray<string> =>
+  streams.log.filter(({ stream }) => stream.endsWith("_jobs") && stream !== topicStreams.dead_jobs).flatMap(({ fields, id, stream }) => {
+    const results = store.told.filter((message) => message.topic === "job_results" && message.fields.job_id === id)
+    const name = `job ${id} ${stream} ${JSON.stringify(fields)}`
+    if (results.length !== 1) return [`${name} has ${results.length} results`]
+    const { container_id, engine_endpoint, error_code, outcome } = results[0]!.fields
+    if (outcome === "failure") return container_id === "" && engine_endpoint === "" && error_code !== "" ? [] : [`${name} failed with a container`]
+    return error_code === "" || error_code === "replay_no_op" ? [] : [`${name} succeeded with ${error_code}`]
+  })
+
+// --- health: each transition once -----------------------------------------------------------------------------------------
+
+/** Last thing told of each container. */
+interface Told {
+  readonly type: string
+  readonly runs: Set<string>
+}
+
+const brokenHealth = (worlds: Worlds): ReadonlyArray<string> => {
+  const problems: Array<string> = []
+  const last = new Map<string, Told>()
+  for (const { fields, topic } of worlds.store.told) {
+    if (topic !== "health_events") continue
+    const { container_id: id, event_type: type, occurred_at_ms: atMs } = fields as { container_id: string; event_type: string; occurred_at_ms: string }
+    const before = last.get(id)
+    const runs = before?.runs ?? new Set<string>()
+    const problem = nextTold(type, before?.type)
+    if (problem) problems.push(`health of ${fields.game_id} ${id.slice(0, 12)}: ${problem}`)
+    if (type === "container_started") {
+      if (runs.has(atMs)) problems.push(`health of ${fields.game_id} ${id.slice(0, 12)}: the start at ${atMs} is told twice`)
+      runs.add(atMs)
+    }
+    last.set(id, { type, runs })
+  }
+  for (const [id, { type }] of last) {
+    const container = worlds.engine.get(id)
+    const up = container !== undefined && alive(container)
+    if ((type === "container_started") !== up) problems.push(`health of ${id.slice(0, 12)}: ${type} was told last, but it is ${container?.state ?? "gone"}`)
+  }
+  return problems
+}
+
+const nextTold = (type: string, before: string | undefined): string | undefined => {
+  if (before === "container_disappeared") return `${type} after it disappeared`
+  const ended = type === "container_exited" || type === "container_oom"
+  return ended && before !== "container_started" ? `${type} after ${before ?? "nothing"}` : undefined
+}
+
+// --- the operation log ----------------------------------------------------------------------------------------------------
+
+const startKinds: ReadonlyArray<string> = ["start", "reconcile_recreate", "reconcile_restart"]
+
+const brokenLog = ({ engine, store }: Worlds): ReadonlyArray<string> => {
+  const problems: Array<string> = []
+  const starts = Map.groupBy(
+    store.operations.filter(({ op_kind, outcome }) => outcome === "success" && startKinds.includes(op_kind)),
+    ({ container_id }) => container_id
+  )
+  for (const [id, operations] of starts) {
+    const started = engine.history.filter(({ action, containerId }) => action === "start" && containerId === id).length
+    if (operations.length > started) problems.push(`operation log: ${operations.length} starts of ${id?.slice(0, 12)}, which was started ${started} times`)
+  }
+  for (const { error_code, id, op_kind, outcome } of store.operations) {
+    if ((outcome === "failure") !== (error_code !== null)) problems.push(`operation ${id} ${op_kind} is a ${outcome} with code ${error_code}`)
+  }
+  return problems
+}
+
+// --- messages -------------------------------------------------------------------------------------------------------------
+
+const brokenDelivery = ({ store, streams }: Worlds): ReadonlyArray<string> => {
+  const problems: Array<string> = []
+  if (store.outbox.size > 0) problems.push(`${store.outbox.size} messages are left in the outbox`)
+  for (const stream of ["runtime:start_jobs", "runtime:stop_jobs"]) {
+    if (streams.pending(stream).length > 0) problems.push(`${stream} has entries that nobody acknowledged`)
+  }
+  for (const [topic, stream] of Object.entries(topicStreams)) {
+    const wanted = store.told.filter((message) => message.topic === topic).map(({ event_id }) => event_id)
+    const sent = [...new Set(streams.log.filter((entry) => entry.stream === stream).map(({ fields }) => fields.event_id))]
+    if (wanted.join() !== sent.join()) problems.push(`${stream} was not told everything once and in order`)
+  }
+  return problems
+}

@@ -1,0 +1,41 @@
+import { assert, describe, it } from "@effect/vitest"
+import { differing } from "../../controllers/sweep/differs.ts"
+import type { ContainerState, ContainerSummary } from "../../src/engine/ContainerEngine.ts"
+import type { SurveyRow } from "../../src/store/Store.ts"
+import { isSettled, key, nextAny } from "../support/planGraph.ts"
+import { gameId, planWorld, settings, wantedImage, type World } from "../support/planModel.ts"
+import { space } from "../support/planSpace.ts"
+
+/** What one query shows of it. */
+const surveyOf = ({ jobs, record, row }: World): SurveyRow => ({
+  gameId,
+  game: row && { state: row.state, imageRef: wantedImage, restartPolicy: row.policy, generation: row.generation },
+  record,
+  pendingJobs: jobs.length
+})
+
+/** What one list shows of it. */
+const listOf = (world: World): ReadonlyArray<ContainerSummary> =>
+  world.containers.map(({ createdAtMs, generation, hash, id, imageRef, name, ours, state }) => ({
+    id, gameId, name, createdAtMs, imageRef, state: state as ContainerState, generation, specHash: ours ? hash : null
+  }))
+
+/** A list does not show that a container answers nobody, nor that it runs another time. */
+const isShown = ({ containers, record }: World): boolean =>
+  containers.every(({ id, startedAtMs, state }) =>
+    state !== "unresponsive" && (id !== record?.currentContainerId || state !== "running" || record.status !== "running" || startedAtMs === record.startedAtMs))
+
+describe("the sweep, over the plan's whole state space", () => {
+  it("overlooks no game that the plan would do something for", () => {
+    const overlooked = new Map<string, string>()
+    for (const one of space()) {
+      const { world } = one
+      if (world.pull._tag !== "None" || !isShown(world)) continue
+      const { reason, step } = planWorld(world)
+      if (step._tag === "Wait") continue
+      const found = differing([surveyOf(world)], listOf(world), settings, world.engineId, world.nowMs)
+      if (found.length === 0 && !overlooked.has(reason)) overlooked.set(reason, `${one.row} | ${one.record} | ${one.actual} | ${one.job}`)
+    }
+    assert.deepStrictEqual([...overlooked], [])
+  })
+})
