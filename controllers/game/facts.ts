@@ -20,6 +20,8 @@ const record = (seen: View, reason: Reason, change: Change, report?: string): Pl
   ...(report === undefined ? {} : { report })
 })
 
+const noFailure = { failureCount: 0, lastErrorCode: null, lastErrorReason: null, lastErrorMessage: null, nextRestartAtMs: null }
+
 const noContainer = { currentContainerId: null, engineEndpoint: null, engineId: null, stoppingSinceMs: null }
 
 /** Says once that readiness cannot be told, then waits. */
@@ -204,11 +206,8 @@ export const started = (
       stoppingSinceMs: null,
       exitCode: null,
       oomKilled: false,
-      failureCount: 0,
-      lastErrorCode: null,
-      lastErrorReason: null,
-      lastErrorMessage: null,
-      nextRestartAtMs: null,
+      // A change that failed has still failed when the container that it was to replace runs on.
+      ...(conform || seen.desired?.state !== "running" ? noFailure : {}),
       restartCount: restarted ? (seen.record?.restartCount ?? 0) + 1 : seen.newWish ? 0 : seen.record?.restartCount ?? 0,
       // Never the hash of another container: what this one runs is then told by its own labels.
       ...(conform

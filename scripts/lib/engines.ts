@@ -70,12 +70,24 @@ export const privateEngine = async (folder: string, name: string): Promise<Engin
 export const stopEngine = async (pidFile: string, signal: NodeJS.Signals = "SIGTERM"): Promise<void> => {
   if (!existsSync(pidFile)) return
   const pid = Number(readFileSync(pidFile, "utf8"))
+  const containerd = join(pidFile, "..", "exec", "containerd", "containerd.pid")
   try {
     process.kill(pid, signal)
+    // Its containerd dies with it, and a next engine would wait for that one for as long as nobody has reaped it.
+    if (signal === "SIGKILL" && existsSync(containerd)) {
+      process.kill(Number(readFileSync(containerd, "utf8")), signal)
+      rmSync(containerd)
+    }
   } catch {
     return
   }
   await until(`end of engine ${pid}`, 60_000, () => !existsSync(`/proc/${pid}`))
+}
+
+/** Removes an engine's folder, with what a killed engine left mounted in it. */
+export const removeFolder = (folder: string): void => {
+  succeeds("sh", ["-c", `for m in $(grep -o ' ${folder}[^ ]*' /proc/mounts | sort -r); do umount -l $m; done`])
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
 }
 
 const mirror = (): string => {

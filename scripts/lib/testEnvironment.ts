@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { homedir, tmpdir } from "node:os"
 import { join } from "node:path"
 import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers"
-import { type Engine, debianTree, machineEngine, modernEngine, privateEngine, stopEngine, unmountModern } from "./engines.ts"
+import { type Engine, debianTree, machineEngine, modernEngine, privateEngine, removeFolder, stopEngine, unmountModern } from "./engines.ts"
 import { buildEngineImage, dockerAt, importTree, push, startRegistry } from "./images.ts"
 import { freePort, isDebian, isRoot, say, succeeds } from "./run.ts"
 
@@ -117,10 +117,7 @@ export const down = async (): Promise<void> => {
   }
   if (found.registryPid !== undefined) succeeds("kill", [String(found.registryPid)])
   unmountModern(cache)
-  if (found.folder) {
-    succeeds("sh", ["-c", `for m in $(grep -o ' ${found.folder}[^ ]*' /proc/mounts | sort -r); do umount -l $m; done`])
-    rmSync(found.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
-  }
+  if (found.folder) removeFolder(found.folder)
   rmSync(stateFile, { force: true })
 }
 

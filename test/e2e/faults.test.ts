@@ -1,10 +1,10 @@
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync } from "node:fs"
 import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import postgres from "postgres"
-import { privateEngine, stopEngine } from "../../scripts/lib/engines.ts"
+import { privateEngine, removeFolder, stopEngine } from "../../scripts/lib/engines.ts"
 import { buildEngineImage, dockerAt } from "../../scripts/lib/images.ts"
 import { type Call, EngineProxy } from "../support/engineProxy.ts"
 import { environment } from "../support/environment.ts"
@@ -321,7 +321,7 @@ describe("faults around the controller", () => {
     } finally {
       await other.close()
       await stopEngine(own.pidFile)
-      rmSync(folder, { recursive: true, force: true })
+      removeFolder(folder)
     }
   })
 })

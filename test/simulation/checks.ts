@@ -66,17 +66,18 @@ const asWanted = (worlds: Worlds, row: GameRow, record: RecordRow, main: FakeCon
   if (record.observed_generation !== row.generation) return [`generation ${row.generation} was not carried out (${record.observed_generation})`]
   if (row.state === "removed") return ["should be removed"]
   if (row.state === "stopped") return record.status === "stopped" ? [] : ["should be stopped"]
+  if (record.status === "stopped" && isOver(row, record)) return []
   if (cannotRun(worlds, row)) return record.last_error_code === null && !runsWanted(row, record) ? ["cannot run, and nothing says why"] : []
-  if (record.status === "running") {
-    return [
-      ...(runsWanted(row, record) || record.last_error_code !== null ? [] : ["runs something else than the row says"]),
-      ...(main?.state === "paused" ? ["is paused"] : [])
-    ]
-  }
-  if (row.restart_policy === "always") return ["policy always, but it does not run"]
-  const endedWell = record.exit_code === 0 && !record.oom_killed
-  return row.restart_policy === "on_failure" && !endedWell ? [`policy on_failure, ended with ${record.exit_code}, but it does not run`] : []
+  if (record.status === "stopped") return [`policy ${row.restart_policy}, ended with ${record.exit_code}, but it does not run`]
+  return [
+    ...(runsWanted(row, record) || record.last_error_code !== null ? [] : ["runs something else than the row says"]),
+    ...(main?.state === "paused" ? ["is paused"] : [])
+  ]
 }
+
+/** It ran or failed, and its policy does not start it again. */
+const isOver = (row: GameRow, record: RecordRow): boolean =>
+  row.restart_policy === "never" || (row.restart_policy === "on_failure" && record.exit_code === 0 && !record.oom_killed)
 
 const runsWanted = (row: GameRow, record: RecordRow): boolean => {
   const spec = decodeSpec(row.spec)
