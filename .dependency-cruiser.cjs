@@ -33,7 +33,6 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    parser: "swc",
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default"] }
   }

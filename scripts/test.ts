@@ -93,7 +93,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 mkdirSync(reports, { recursive: true })
-await check("types", "tsc", ["-p", "."])
+await check("types", process.execPath, ["node_modules/typescript-7/bin/tsc", "-p", "."])
 await check("lint", "oxlint", ["--deny-warnings"])
 await check("one-way arrows", "depcruise", ["--config", ".dependency-cruiser.cjs", "src", "controllers"])
 await check("generated docs", process.execPath, ["scripts/docs.ts", "--check"])

@@ -19,14 +19,17 @@ export const observe = Effect.fnUntraced(function*(gameId: GameId, engineId: str
   const desired = state.game && decodeDesired(state.game)
   const found = yield* Effect.forEach(idsToInspect(listed, state.record), inspectOne(engine, listed), { concurrency: 4 })
   const containers = found.flatMap((one) => one.container === "gone" ? [] : [observed(one.container, desired, state.record)])
+  // Only the engine that held a container can say that it is gone, and another one may answer since `engineId` was asked.
+  const missing = recordedFate(state.record, containers, engineId) === "gone"
+  const answering = missing ? (yield* engine.identity).id : engineId
   const seen: Observation = {
     gameId,
     desired,
     record: state.record,
     jobs: state.jobs,
     containers,
-    recorded: recordedFate(state.record, containers, engineId),
-    engineId,
+    recorded: recordedFate(state.record, containers, answering),
+    engineId: answering,
     pull: desired === null ? { _tag: "None" } : puller.state(gameId, desired.imageRef, desired.generation)
   }
   return seen

@@ -4,6 +4,7 @@ import type { GameRow } from "../support/fakes/database.ts"
 import type { Availability } from "../support/fakes/Availability.ts"
 import { alive, type FakeContainer } from "../support/fakes/container.ts"
 import { between } from "../support/fakes/Surroundings.ts"
+import { jobStreams } from "../support/fakes/StreamsWorld.ts"
 import { type Simulation, startController } from "./world.ts"
 
 export interface Happening {
@@ -118,6 +119,7 @@ const people: ReadonlyArray<Kind> = [
     const game = pick(random, games)
     return act(`docker run by hand for ${game}`, ({ engine }) => void engine.run(engine.byHand(game, images.present)))
   }],
+  [1, onContainer("a copy, labels and all,", ({ engine }, { image, labels, name }) => void engine.run({ name: `${name}-copy`, image, labels }))],
   [2, (random) => {
     const game = pick(random, games)
     return act(`somebody else takes the name of ${game}`, ({ engine }) => void engine.run({ name: `galaxy-game-${game}`, image: images.present }))
@@ -172,6 +174,21 @@ const fate: ReadonlyArray<Kind> = [
     const ref = pick(random, [images.present, images.pullable])
     return act(`docker rmi ${ref}`, ({ engine }) => void engine.image(ref, { onHost: false }))
   }],
+  [1, (random) => {
+    const trims = random.nextDoubleUnsafe() < 0.5
+    return act(trims ? "the job streams are trimmed" : "redis is wiped", (simulation) => {
+      const { store, streams } = simulation
+      const taken = new Set([...store.jobs.values()].map(({ entry_id }) => entry_id))
+      for (const { id } of streams.log) if (!taken.has(id)) simulation.lostJobs.add(id)
+      if (trims) Object.values(jobStreams).forEach((stream) => streams.trim(stream, 0))
+      else streams.wipe()
+    })
+  }],
+  [1, (random) => spell("another engine answers", between(random, 500, 20_000), (simulation) => {
+    simulation.engineWasChanged = true
+    simulation.engine.switchTo("another-engine")
+    return () => simulation.engine.switchTo(simulation.homeEngine)
+  })],
   [1, () => act("docker network rm", ({ engine }) => engine.removeNetwork())],
   [6, (random) => controllerEnds("killed", between(random, 50, 9000))],
   [2, (random) => controllerEnds("stopped", between(random, 50, 3000))],
@@ -219,6 +236,7 @@ export const calm = (simulation: Simulation): Effect.Effect<void, never, Scope.S
     const { engine, processes, store, streams } = simulation
     simulation.note("calm")
     simulation.faults = () => undefined
+    if (engine.engineId !== simulation.homeEngine) engine.switchTo(simulation.homeEngine)
     for (const { answers } of [engine, store, streams]) answers.up()
     Object.assign(engine.quirks, { emptyList: false, listLagMs: 0, removalMs: 0 })
     for (const { line } of [engine.events, store.changes]) Object.assign(line, { mode: "on", loss: 0, maxDelayMs: 0 })

@@ -4,7 +4,7 @@
  */
 import { Cause, Clock, Effect, Layer, Logger, type LogLevel, Random, References, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { alive, isOurs } from "../support/fakes/container.ts"
+import { alive } from "../support/fakes/container.ts"
 import { EngineWorld } from "../support/fakes/EngineWorld.ts"
 import type { Fault, FaultPlan } from "../support/fakes/faults.ts"
 import { StoreWorld } from "../support/fakes/StoreWorld.ts"
@@ -22,6 +22,11 @@ export interface Simulation extends Worlds {
   /** What must never be, as soon as it is seen. */
   readonly violations: Array<string>
   readonly note: (text: string) => void
+  /** Jobs that Redis lost before anybody took them: nobody can answer those. */
+  readonly lostJobs: Set<string>
+  /** The engine that answers in the end. */
+  readonly homeEngine: string
+  engineWasChanged: boolean
   /** Faults of processes from here on; none after `calm`. */
   faults: FaultPlan
   /** Processes that were started and have not ended. */
@@ -49,7 +54,8 @@ const makeSimulation: Effect.Effect<Simulation, never, Scope.Scope> = Effect.gen
   engine.onHappened = ({ action, containerId, gameId, name }) => {
     note(`  engine: ${action} ${name} ${containerId.slice(0, 12)}`)
     if (action !== "start" || gameId === null) return
-    const running = engine.of(gameId).filter((container) => isOurs(container) && alive(container))
+    const made = new Set(engine.calls.flatMap((call) => call.verb === "create" ? call.containerId ?? [] : []))
+    const running = engine.of(gameId).filter((container) => made.has(container.id) && alive(container))
     if (running.length > 1) violations.push(`two containers of game ${gameId} run at once`)
   }
   return {
@@ -60,6 +66,9 @@ const makeSimulation: Effect.Effect<Simulation, never, Scope.Scope> = Effect.gen
     trace,
     violations,
     note,
+    lostJobs: new Set(),
+    homeEngine: engine.engineId,
+    engineWasChanged: false,
     faults: () => undefined,
     processes: []
   }

@@ -31,7 +31,7 @@ export class Availability {
   down(): void {
     this.#state = "down"
     this.breaks++
-    for (const broken of [...this.#onBreak]) broken()
+    for (const broken of Array.from(this.#onBreak)) broken()
     for (const waiting of this.#takeWaiting()) waiting.refuse()
   }
 

@@ -73,6 +73,11 @@ export class ContainerHost {
     return this.#containers.get(id)
   }
 
+  /** Whether it is on an engine that does not answer now. */
+  isElsewhere(id: string): boolean {
+    return [...this.#engines].some(([engineId, containers]) => engineId !== this.#engineId && containers.has(id))
+  }
+
   /** Another engine answers under this address, with its own containers. */
   switchTo(engineId: string): void {
     this.answers.down()
@@ -202,9 +207,10 @@ export class ContainerHost {
 
   protected drop(container: FakeContainer): void {
     container.state = "removing"
+    const host = this.#containers
     const gone = () => {
       if (container.state !== "removing") return
-      this.#containers.delete(container.id)
+      host.delete(container.id)
       container.answers.up()
       this.happened("destroy", container)
     }

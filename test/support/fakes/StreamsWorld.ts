@@ -70,7 +70,7 @@ export class StreamsWorld {
     const id = this.#last.join("-")
     this.#stream(stream).entries.set(id, fields)
     this.log.push({ stream, id, fields })
-    for (const wake of [...this.#waiting]) wake()
+    for (const wake of Array.from(this.#waiting)) wake()
     return id
   }
 
@@ -104,7 +104,7 @@ export class StreamsWorld {
   /** FLUSHALL: streams, groups and pending entries are gone. */
   wipe(): void {
     this.#streams.clear()
-    for (const wake of [...this.#waiting]) wake()
+    for (const wake of Array.from(this.#waiting)) wake()
   }
 
   // --- what commands do -------------------------------------------------------------------------------------------------

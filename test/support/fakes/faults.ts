@@ -77,16 +77,10 @@ export const randomFaults = (random: Random.Random, rates: FaultRates): FaultPla
   }
 }
 
-/** Dies at the `index`-th call that changes something, counted from 0. */
-export const crashAt = (index: number, when: "before" | "after"): FaultPlan => {
+/** `fault` at the `index`-th of the calls that `counts` counts, from 0 on; nothing at any other. */
+export const faultAt = (index: number, counts: (call: Call) => boolean, fault: Fault): FaultPlan => {
   let seen = 0
-  return ({ mutates }) => mutates && seen++ === index ? { _tag: "Crash", when } : undefined
-}
-
-/** Loses the answer of the `index`-th call that changes something. */
-export const loseAt = (index: number): FaultPlan => {
-  let seen = 0
-  return ({ mutates }) => mutates && seen++ === index ? { _tag: "Lost", beforeMs: 0, afterMs: 0, reason: "Unavailable" } : undefined
+  return (call) => counts(call) && seen++ === index ? fault : undefined
 }
 
 type Error<E> = (operation: string, reason: "Unavailable" | "Timeout") => E

@@ -1,0 +1,120 @@
+/**
+ * `npm start`: everything that the controller needs, then the controller, then the games live. DATABASE_URL, REDIS_URL and
+ * DOCKER_HOST replace the parts that are made here.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { machineEngine } from "./lib/engines.ts"
+import { buildEngineImage, dockerAt } from "./lib/images.ts"
+import { watchGames } from "./lib/live.ts"
+import { type OwnPostgres, startPostgres } from "./lib/postgres.ts"
+import { type OwnRedis, startRedis } from "./lib/redis.ts"
+import { freePort, has, say, until } from "./lib/run.ts"
+
+const root = new URL("..", import.meta.url).pathname
+const local = join(root, ".local")
+const image = "galaxy/engine:demo"
+
+/** Ports stay the same from run to run, so that what was typed before works again. */
+const rememberedPorts = async (): Promise<{ readonly postgres: number; readonly redis: number; readonly http: number }> => {
+  const file = join(local, "ports.json")
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"))
+  const ports = { postgres: await freePort(), redis: await freePort(), http: await freePort() }
+  writeFileSync(file, JSON.stringify(ports))
+  return ports
+}
+
+const main = async (): Promise<void> => {
+  mkdirSync(local, { recursive: true })
+  const ports = await rememberedPorts()
+  const engine = await machineEngine(join(local, "dockerd.log"))
+  say(`Docker Engine ${engine.version} at ${engine.host}`)
+  const postgres = process.env.DATABASE_URL ? undefined : await ownPostgres(ports.postgres)
+  const databaseUrl = process.env.DATABASE_URL ?? postgres!.url
+  const redis = process.env.REDIS_URL ? undefined : await ownRedis(engine.host, ports.redis)
+  const redisUrl = process.env.REDIS_URL ?? redis!.url
+  await demoImage(engine.host)
+  const controller = startController({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, DOCKER_HOST: engine.host }, ports.http)
+  const stop = stopOnce(controller, postgres, redis)
+  await until("the controller is ready (see .local/controller.log)", 60_000, async () =>
+    controller.exitCode !== null ? stop(1) : fetch(`http://127.0.0.1:${ports.http}/readyz`).then((answer) => answer.ok, () => false))
+  say(`the controller is ready: http://127.0.0.1:${ports.http}/readyz, its log is .local/controller.log`)
+  printCommands(databaseUrl, redisUrl, engine.host)
+  await watchGames(databaseUrl)
+}
+
+const ownPostgres = async (port: number): Promise<OwnPostgres> => {
+  say(`starting PostgreSQL on port ${port}, data in .local/postgres ...`)
+  return startPostgres(join(local, "postgres"), port, () => {})
+}
+
+const ownRedis = async (engineHost: string, port: number): Promise<OwnRedis> => {
+  say(`starting Redis on port ${port} ...`)
+  return startRedis(engineHost, port, local)
+}
+
+const demoImage = async (host: string): Promise<void> => {
+  const there = await dockerAt(host).getImage(image).inspect().then(() => true, () => false)
+  if (there) return
+  say(`making the demo engine image ${image} from examples/engine ...`)
+  await buildEngineImage(host, [image])
+}
+
+const startController = (env: Record<string, string>, httpPort: number): ChildProcess => {
+  say("starting the controller ...")
+  const child = spawn(process.execPath, [join(root, "src", "main.ts")], {
+    cwd: root,
+    env: { ...process.env, RTM_HTTP_ADDR: `127.0.0.1:${httpPort}`, RTM_LOG_FORMAT: "json", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    // Ctrl-C reaches the whole group; this script tells the controller itself, in its turn.
+    detached: true
+  })
+  const log = join(local, "controller.log")
+  writeFileSync(log, "")
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Uint8Array) => writeFileSync(log, chunk, { flag: "a" }))
+  return child
+}
+
+/** Ends controller, Redis and PostgreSQL, in this order; the games and the engine stay. */
+const stopOnce = (controller: ChildProcess, postgres: OwnPostgres | undefined, redis: OwnRedis | undefined) => {
+  let stopping: Promise<never> | undefined
+  const stop = (code: number): Promise<never> => stopping ??= (async () => {
+    process.stdout.write("\n")
+    const ended = new Promise<void>((resolve) => controller.exitCode === null ? controller.on("exit", () => resolve()) : resolve())
+    controller.kill("SIGTERM")
+    await ended
+    await Promise.all([redis?.stop(), postgres?.stop()])
+    say("stopped; your games keep running, and the next npm start finds them")
+    process.exit(code)
+  })()
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0))
+  controller.on("exit", (code) => void stop(code ?? 1))
+  return stop
+}
+
+const printCommands = (databaseUrl: string, redisUrl: string, engineHost: string): void => {
+  const docker = process.env.DOCKER_HOST ? `DOCKER_HOST=${engineHost} ` : ""
+  const row = has("psql")
+    ? `psql ${databaseUrl} -c "INSERT INTO rtmanager.games (game_id, image_ref) VALUES ('g1', '${image}')"`
+    : `DATABASE_URL=${databaseUrl} npm run game -- insert g1 ${image}`
+  const job = has("redis-cli")
+    ? `redis-cli -u ${redisUrl} XADD runtime:start_jobs '*' game_id g2 image_ref ${image}`
+    : `REDIS_URL=${redisUrl} npm run game -- start g2 ${image}`
+  const kill = has("docker") ? `${docker}${dockerApi}docker kill galaxy-game-g1` : `DOCKER_HOST=${engineHost} npm run game -- kill g1`
+  console.log(`
+Type in another terminal${has("psql") ? "" : " (in this folder)"}:
+  a game by a row:         ${row}
+  a game by a job:         ${job}
+  kill one, see it healed: ${kill}
+Ctrl-C ends the controller; games keep running.
+`)
+}
+
+/** A newer docker CLI refuses an older engine unless it is told the version. */
+const dockerApi = process.env.DOCKER_API_VERSION ? `DOCKER_API_VERSION=${process.env.DOCKER_API_VERSION} ` : ""
+
+main().catch((error: unknown) => {
+  console.error(`\n${error instanceof Error ? error.message : String(error)}`)
+  process.exit(1)
+})
