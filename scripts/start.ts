@@ -5,12 +5,12 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { machineEngine } from "./lib/engines.ts"
+import { type Engine, machineEngine } from "./lib/engines.ts"
 import { buildEngineImage, dockerAt } from "./lib/images.ts"
 import { watchGames } from "./lib/live.ts"
 import { type OwnPostgres, startPostgres } from "./lib/postgres.ts"
 import { type OwnRedis, startRedis } from "./lib/redis.ts"
-import { freePort, has, say, until } from "./lib/run.ts"
+import { freePort, has, say, succeeds, until } from "./lib/run.ts"
 
 const root = new URL("..", import.meta.url).pathname
 const local = join(root, ".local")
@@ -40,7 +40,7 @@ const main = async (): Promise<void> => {
   await until("the controller is ready (see .local/controller.log)", 60_000, async () =>
     controller.exitCode !== null ? stop(1) : fetch(`http://127.0.0.1:${ports.http}/readyz`).then((answer) => answer.ok, () => false))
   say(`the controller is ready: http://127.0.0.1:${ports.http}/readyz, its log is .local/controller.log`)
-  printCommands(databaseUrl, redisUrl, engine.host)
+  printCommands(databaseUrl, redisUrl, engine)
   await watchGames(databaseUrl)
 }
 
@@ -93,15 +93,14 @@ const stopOnce = (controller: ChildProcess, postgres: OwnPostgres | undefined, r
   return stop
 }
 
-const printCommands = (databaseUrl: string, redisUrl: string, engineHost: string): void => {
-  const docker = process.env.DOCKER_HOST ? `DOCKER_HOST=${engineHost} ` : ""
+const printCommands = (databaseUrl: string, redisUrl: string, engine: Engine): void => {
   const row = has("psql")
     ? `psql ${databaseUrl} -c "INSERT INTO rtmanager.games (game_id, image_ref) VALUES ('g1', '${image}')"`
     : `DATABASE_URL=${databaseUrl} npm run game -- insert g1 ${image}`
   const job = has("redis-cli")
     ? `redis-cli -u ${redisUrl} XADD runtime:start_jobs '*' game_id g2 image_ref ${image}`
     : `REDIS_URL=${redisUrl} npm run game -- start g2 ${image}`
-  const kill = has("docker") ? `${docker}${dockerApi}docker kill galaxy-game-g1` : `DOCKER_HOST=${engineHost} npm run game -- kill g1`
+  const kill = has("docker") ? `${dockerEnv(engine)}docker kill galaxy-game-g1` : `DOCKER_HOST=${engine.host} npm run game -- kill g1`
   console.log(`
 Type in another terminal${has("psql") ? "" : " (in this folder)"}:
   a game by a row:         ${row}
@@ -111,8 +110,12 @@ Ctrl-C ends the controller; games keep running.
 `)
 }
 
-/** A newer docker CLI refuses an older engine unless it is told the version. */
-const dockerApi = process.env.DOCKER_API_VERSION ? `DOCKER_API_VERSION=${process.env.DOCKER_API_VERSION} ` : ""
+/** What the docker CLI must be told to reach this engine: where it is, and its API where the CLI is too new for it. */
+const dockerEnv = (engine: Engine): string => {
+  const host = process.env.DOCKER_HOST ? `DOCKER_HOST=${engine.host} ` : ""
+  if (succeeds("env", ["-u", "DOCKER_API_VERSION", `DOCKER_HOST=${engine.host}`, "docker", "ps", "-q"])) return host
+  return `${host}DOCKER_API_VERSION=${engine.apiVersion} `
+}
 
 main().catch((error: unknown) => {
   console.error(`\n${error instanceof Error ? error.message : String(error)}`)

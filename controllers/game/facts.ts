@@ -9,7 +9,7 @@ import { specHash } from "../../src/domain/specHash.ts"
 import { type Change, commitOf, operation } from "./commit.ts"
 import type { Reason } from "./reasons.ts"
 import type { Plan } from "./step.ts"
-import { backoffMs, isReplacing, keptRunning, mainIsRecorded, removalIsOurs, type View } from "./view.ts"
+import { backoffMs, isReplacing, keptRunning, mainIsRecorded, removalIsOurs, startWanted, type View } from "./view.ts"
 
 const unresponsiveAgainMs = 30_000
 const removingAgainMs = 1000
@@ -87,7 +87,8 @@ const isDisposed = (seen: View): boolean =>
 /** The change that a removal of our own makes known, whether it was carried out now or found carried out. */
 export const removal = (seen: View, id: string): Change => {
   const removed = seen.desired?.state === "removed"
-  const kept = isReplacing(seen) || seen.record?.lastErrorCode != null
+  // To make room for the next one is a step of that start, not a deed of its own.
+  const kept = isReplacing(seen) || seen.record?.lastErrorCode != null || startWanted(seen)
   return {
     record: removed
       ? { ...noContainer, status: "removed", removedAtMs: seen.nowMs, nextRestartAtMs: null, ...observed(seen) }

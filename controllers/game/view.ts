@@ -1,7 +1,9 @@
 /** Names for what the plan asks of an observation again and again. Pure. */
-import type { Observation, ObservedContainer } from "../../src/domain/Observation.ts"
+import type { Desired, Observation, ObservedContainer } from "../../src/domain/Observation.ts"
 import { isRunning } from "../../src/domain/Observation.ts"
 import { parseDurationMs } from "../../src/domain/Quantity.ts"
+import type { RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
+import { matchesSpec } from "../../src/domain/specHash.ts"
 
 /** The product's times, in milliseconds. */
 export interface Settings {
@@ -97,7 +99,13 @@ export const retentionLeftMs = (seen: View): number =>
 export const removalIsOurs = (seen: View): boolean =>
   seen.record?.status === "stopped" && seen.desired !== null &&
   (seen.desired.state === "removed" || seen.record.lastErrorCode !== null || isReplacing(seen) ||
-    (!startWanted(seen) && retentionLeftMs(seen) <= 0))
+    (startWanted(seen) ? !recordedRunsWanted(seen.record, seen.desired) : retentionLeftMs(seen) <= 0))
+
+/** Whether the recorded container is what the row asks for, as far as the record tells. */
+const recordedRunsWanted = (record: RuntimeRecord, desired: Desired): boolean =>
+  record.specHash === null
+    ? record.currentImageRef === desired.imageRef
+    : record.specHash === desired.specHash || matchesSpec(record.specHash, desired.imageRef, desired.spec)
 
 /** Its container is being exchanged for one that runs what the row says now. */
 export const isReplacing = (seen: View): boolean =>

@@ -8,12 +8,13 @@ export interface Engine {
   readonly name: string
   readonly host: string
   readonly version: string
+  readonly apiVersion: string
 }
 
 const socketOf = (host: string): string => new URL(host).pathname
 
-/** The version of the engine at `host`; undefined: none answers. */
-export const engineVersion = (host: string): Promise<string | undefined> =>
+/** The engine at `host`; undefined: none answers. */
+export const engineAt = (name: string, host: string): Promise<Engine | undefined> =>
   new Promise((resolve) => {
     const target = host.startsWith("unix:") ? { socketPath: socketOf(host) } : { host: new URL(host).hostname, port: new URL(host).port }
     const asked = request({ ...target, path: "/version", timeout: 3000 }, (response) => {
@@ -21,7 +22,8 @@ export const engineVersion = (host: string): Promise<string | undefined> =>
       response.on("data", (chunk) => { body += chunk })
       response.on("end", () => {
         try {
-          resolve((JSON.parse(body) as { Version: string }).Version)
+          const { ApiVersion, Version } = JSON.parse(body) as { Version: string; ApiVersion: string }
+          resolve({ name, host, version: Version, apiVersion: ApiVersion })
         } catch {
           resolve(undefined)
         }
@@ -32,13 +34,18 @@ export const engineVersion = (host: string): Promise<string | undefined> =>
     asked.end()
   })
 
+const answering = async (name: string, host: string): Promise<Engine> => {
+  await until(`${name} at ${host}`, 60_000, async () => (await engineAt(name, host)) !== undefined)
+  return (await engineAt(name, host))!
+}
+
 export const machineHost = (): string => process.env.DOCKER_HOST || "unix:///var/run/docker.sock"
 
 /** The machine's engine: the one that answers, else on Debian as root one that is installed and started. */
 export const machineEngine = async (logFile: string): Promise<Engine> => {
   const host = machineHost()
-  const found = await engineVersion(host)
-  if (found) return { name: "machine", host, version: found }
+  const found = await engineAt("machine", host)
+  if (found) return found
   if (process.env.DOCKER_HOST) throw new Error(`no Docker Engine answers at DOCKER_HOST=${host}`)
   if (!isRoot || !isDebian) {
     throw new Error("no Docker Engine answers at /var/run/docker.sock; start Docker, or set DOCKER_HOST to an engine")
@@ -46,8 +53,7 @@ export const machineEngine = async (logFile: string): Promise<Engine> => {
   say("no Docker Engine answers: docker.io is installed if missing, and dockerd is started; it keeps running for your games")
   ensureProgram("dockerd", ["docker.io", "iptables"])
   background("dockerd", [], logFile)
-  await until("dockerd", 60_000, async () => (await engineVersion(host)) !== undefined)
-  return { name: "machine", host, version: (await engineVersion(host))! }
+  return answering("machine", host)
 }
 
 /** An engine of Debian's docker.io in a folder of its own. `bridge: none`: two engines on one host must not share docker0. */
@@ -62,8 +68,7 @@ export const privateEngine = async (folder: string, name: string): Promise<Engin
     "--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "--pidfile", pidFile, "-H", host, "--bridge=none",
     "--default-address-pool", "base=10.210.0.0/16,size=24", "--default-address-pool", "base=10.211.0.0/16,size=20"
   ], join(folder, "dockerd.log"))
-  await until(`${name} at ${host}`, 60_000, async () => (await engineVersion(host)) !== undefined)
-  return { name, host, pidFile, version: (await engineVersion(host))! }
+  return { ...await answering(name, host), pidFile }
 }
 
 /** Ends the engine of `pidFile` and waits until it is gone. */
@@ -137,8 +142,7 @@ cp /etc/resolv.conf ${tree}/etc/resolv.conf 2>/dev/null || true`
   ]
   background("unshare", ["-m", "--propagation", "private", "bash", "-c",
     `cd ${tree} && mkdir -p .old && pivot_root . .old && exec chroot . /usr/sbin/dockerd ${args.join(" ")}`], join(folder, "dockerd.log"))
-  await until(`docker-28.5 at ${host}`, 60_000, async () => (await engineVersion(host)) !== undefined)
-  return { name: "docker-28.5", host, pidFile, version: (await engineVersion(host))! }
+  return { ...await answering("docker-28.5", host), pidFile }
 }
 
 /** Unmounts the tree of `modernEngine`. */
