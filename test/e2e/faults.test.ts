@@ -53,7 +53,7 @@ describe.each(environment.engines)("faults before $name", (engine) => {
     assert.deepStrictEqual(events, ["create", "start"])
     assert.lengthOf(await world.results(job), 1)
     assert.deepStrictEqual((await world.operations(gameId)).map(({ op_kind, outcome }) => `${op_kind} ${outcome}`), ["start success"])
-    assert.lengthOf(await world.health(gameId, "container_started"), 1)
+    await until("the event", async () => (await world.health(gameId, "container_started")).length === 1)
   }
 
   const eventsOf = async (gameId: string): Promise<ReadonlyArray<string>> => {

@@ -38,6 +38,7 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     const [operation] = await world.operations("row1")
     assert.deepInclude(operation, { op_kind: "start", op_source: "desired_state", outcome: "success", container_id: record.current_container_id })
     assert.isFalse((await world.entries("job_results")).some(({ fields }) => fields.game_id === "row1"))
+    await until("the event", async () => (await world.health("row1")).length > 0)
     assert.deepStrictEqual((await world.health("row1")).map(({ event_type }) => event_type), ["container_started"])
   })
 
@@ -134,6 +135,7 @@ describe.each(environment.engines)("a game on $name", (engine) => {
       return record?.status === "running" && record.current_container_id !== before.current_container_id
     })
     assert.lengthOf(await world.operations("gone2", "reconcile_recreate"), 1)
+    await until("its second start is told", async () => (await world.health("gone2", "container_started")).length === 2)
     assert.lengthOf(await world.health("gone2", "container_disappeared"), 1)
   })
 
@@ -144,8 +146,8 @@ describe.each(environment.engines)("a game on $name", (engine) => {
       return record?.exit_code === 3 ? record : undefined
     })
     assert.strictEqual(stopped.status, "stopped")
-    const [exited] = await world.health("exit1", "container_exited")
-    assert.strictEqual(JSON.parse(exited!.details!).exit_code, 3)
+    const exited = await until("the event", async () => (await world.health("exit1", "container_exited"))[0])
+    assert.strictEqual(JSON.parse(exited.details!).exit_code, 3)
 
     await world.insertGame("exit2", { policy: "on_failure", spec: { command: ["/bin/sh", "-c", "exit 4"] } })
     const restarted = await until("two restarts", async () => (await world.operations("exit2", "reconcile_restart")).length >= 2)

@@ -138,6 +138,12 @@ export class World {
     return this.xadd("stop_jobs", { game_id: gameId, reason })
   }
 
+  /** As a reader sees it that drops repeats: delivery is at least once, and a repeat has the `event_id` of the first. */
+  async told(stream: string): Promise<ReadonlyArray<Fields>> {
+    const byId = new Map((await this.entries(stream)).map(({ fields }) => [fields.event_id!, fields]))
+    return [...byId.values()]
+  }
+
   async entries(stream: string): Promise<ReadonlyArray<Entry>> {
     const found = await this.redis.xrange(this.stream(stream), "-", "+")
     return found.map(([id, flat]) => ({
@@ -148,7 +154,7 @@ export class World {
 
   /** Results of a job; there must never be two. */
   async results(jobId: string): Promise<ReadonlyArray<Fields>> {
-    return (await this.entries("job_results")).map(({ fields }) => fields).filter((fields) => fields.job_id === jobId)
+    return (await this.told("job_results")).filter((fields) => fields.job_id === jobId)
   }
 
   result(jobId: string, deadlineMs = 30_000): Promise<Fields> {
@@ -156,8 +162,7 @@ export class World {
   }
 
   async health(gameId: string, type?: string): Promise<ReadonlyArray<Fields>> {
-    return (await this.entries("health_events")).map(({ fields }) => fields)
-      .filter((fields) => fields.game_id === gameId && (type === undefined || fields.event_type === type))
+    return (await this.told("health_events")).filter((fields) => fields.game_id === gameId && (type === undefined || fields.event_type === type))
   }
 
   async record(gameId: string): Promise<Record<string, any> | undefined> {
