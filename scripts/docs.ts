@@ -1,13 +1,16 @@
 /**
- * Writes docs/plan-table.md from the plan itself: `npm run docs`. With `--check` it fails when the file is not what the
- * plan says.
+ * Writes what the code itself says into the documents: the plan table, the spec's JSON Schema, the README's settings
+ * (`npm run docs`). With `--check` it fails when a document says something else.
  */
-import { readFileSync, writeFileSync } from "node:fs"
+import { Schema } from "effect"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { settingsTable } from "../src/config.ts"
+import { GameSpec } from "../src/domain/GameSpec.ts"
 import { reasons } from "../controllers/game/reasons.ts"
 import { planWorld } from "../test/support/planModel.ts"
 import { type Case, space } from "../test/support/planSpace.ts"
 
-const file = new URL("../docs/plan-table.md", import.meta.url)
+const root = new URL("..", import.meta.url)
 
 const shownRows: ReadonlyArray<readonly [string, string]> = [
   ["running always", "The row says `running`, policy `always`, and was carried out"],
@@ -66,9 +69,30 @@ const render = (): string => {
   ].join("\n")
 }
 
-const text = render()
-if (!process.argv.includes("--check")) writeFileSync(file, text)
-else if (readFileSync(file, "utf8") !== text) {
-  console.error("docs/plan-table.md is not what the plan says: run npm run docs")
-  process.exit(1)
+const schema = (): string => {
+  const { definitions, schema: root } = Schema.toJsonSchemaDocument(GameSpec, { onExcessProperty: "error", generateDescriptions: true })
+  return `${JSON.stringify({ $schema: "https://json-schema.org/draft/2020-12/schema", ...root, $defs: definitions }, null, 2)}\n`
 }
+
+const settingsSection = (): string => {
+  const readme = readFileSync(new URL("README.md", root), "utf8")
+  const [before, after] = [readme.split("<!-- settings -->")[0], readme.split("<!-- /settings -->")[1]]
+  return `${before}<!-- settings -->\n${settingsTable()}\n<!-- /settings -->${after}`
+}
+
+const generated: Record<string, string> = {
+  "docs/plan-table.md": render(),
+  "docs/game-spec.schema.json": schema(),
+  "README.md": settingsSection()
+}
+
+let stale = false
+for (const [file, text] of Object.entries(generated)) {
+  const path = new URL(file, root)
+  if (!process.argv.includes("--check")) writeFileSync(path, text)
+  else if (!existsSync(path) || readFileSync(path, "utf8") !== text) {
+    console.error(`${file} is not what the code says: run npm run docs`)
+    stale = true
+  }
+}
+process.exit(stale ? 1 : 0)

@@ -40,7 +40,7 @@ export type PullPolicy = typeof PullPolicy.Type
 
 export const Resources = Schema.Struct({
   /** CPUs the container may use, e.g. `0.5` or `2`. Default: no limit. */
-  cpus: Schema.optionalKey(Schema.Number.check(Schema.isBetween({ minimum: 0.01, maximum: 1024 }))),
+  cpus: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0.01, maximum: 1024 }))),
   /** Memory and swap together, e.g. `512Mi`. Default: no limit. */
   memory: Schema.optionalKey(Memory),
   /** Processes and threads. Default: 512. */
