@@ -1,0 +1,109 @@
+/** What every ContainerEngine promises, Docker's and the one in memory: the same tests for both. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { GameId } from "../../src/domain/GameId.ts"
+import type { ContainerEngine, ContainerTemplate, EngineError } from "../../src/engine/ContainerEngine.ts"
+import { until } from "../support/until.ts"
+
+export interface OpenEngine {
+  readonly engine: ContainerEngine["Service"]
+  /** On the host; runs until it is told to end. */
+  readonly image: string
+  /** A container of somebody else with that name; answers its id. */
+  readonly foreign: (name: string) => Promise<string>
+  /** Kills or removes behind the engine's back. */
+  readonly killBehind: (id: string) => Promise<void>
+  readonly removeBehind: (id: string) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+export const engineContract = (name: string, open: () => Promise<OpenEngine>): void => {
+  describe(`ContainerEngine: ${name}`, () => {
+    let opened: OpenEngine
+    beforeAll(async () => {
+      opened = await open()
+    })
+    afterAll(() => opened.close())
+    const run = <A>(effect: (engine: ContainerEngine["Service"]) => Effect.Effect<A, EngineError>) => Effect.runPromise(effect(opened.engine))
+    const reason = (effect: (engine: ContainerEngine["Service"]) => Effect.Effect<unknown, EngineError>) =>
+      Effect.runPromise(Effect.map(Effect.flip(effect(opened.engine)), (error) => error.reason))
+    const template = (gameId: string, more: Partial<ContainerTemplate> = {}): ContainerTemplate => ({
+      gameId: gameId as GameId, imageRef: opened.image, generation: 3, specHash: "v1:x", createdAtMs: 5, command: undefined, args: undefined,
+      env: {}, labels: {}, cpus: undefined, memoryBytes: undefined, pids: undefined, stopSignal: undefined, ...more
+    })
+    const state = async (id: string) => {
+      const seen = await run((engine) => engine.inspect(id))
+      return seen === "gone" ? seen : seen.state
+    }
+
+    it("makes, starts, ends and removes a container, each call safe to repeat", async () => {
+      const id = await run((engine) => engine.create(template("life1")))
+      assert.match(id, /^[0-9a-f]{64}$/)
+      assert.strictEqual(await state(id), "created")
+      await run((engine) => engine.start(id))
+      await run((engine) => engine.start(id))
+      const seen = await run((engine) => engine.inspect(id))
+      assert.deepInclude(seen, { state: "running", gameId: "life1" as GameId, specHash: "v1:x", generation: 3, exit: null, endpoint: "http://galaxy-game-life1:8080" })
+      assert.strictEqual(await reason((engine) => engine.remove(id)), "Conflict")
+      await run((engine) => engine.kill(id, "SIGTERM"))
+      await until("it ends", async () => (await state(id)) === "exited")
+      await run((engine) => engine.kill(id, "SIGTERM"))
+      const ended = await run((engine) => engine.inspect(id))
+      assert.isTrue(ended !== "gone" && ended.exit !== null && ended.exit.finishedAtMs !== null)
+      await run((engine) => engine.start(id))
+      assert.strictEqual(await state(id), "running")
+      await run((engine) => engine.kill(id, "SIGKILL"))
+      await until("it ends", async () => (await state(id)) === "exited")
+      await run((engine) => engine.remove(id))
+      await run((engine) => engine.remove(id))
+      assert.strictEqual(await state(id), "gone")
+      assert.strictEqual(await reason((engine) => engine.start(id)), "NotFound")
+    })
+
+    it("lists the containers of one game or of all, in any state", async () => {
+      const a = await run((engine) => engine.create(template("list1")))
+      const b = await run((engine) => engine.create(template("list2")))
+      assert.deepStrictEqual((await run((engine) => engine.list("list1" as GameId))).map(({ id }) => id), [a])
+      assert.includeMembers((await run((engine) => engine.list())).map(({ id }) => id), [a, b])
+      for (const id of [a, b]) await run((engine) => engine.remove(id))
+    })
+
+    it("says who holds a name, ours or somebody else's", async () => {
+      const own = await run((engine) => engine.create(template("name1")))
+      const taken = await Effect.runPromise(Effect.flip(opened.engine.create(template("name1"))))
+      assert.deepInclude(taken, { reason: "NameTaken" })
+      assert.deepInclude(taken.holder, { id: own, gameId: "name1" })
+      const other = await opened.foreign("galaxy-game-name2")
+      const foreign = await Effect.runPromise(Effect.flip(opened.engine.create(template("name2"))))
+      assert.deepInclude(foreign.holder, { id: other, gameId: null })
+      await run((engine) => engine.remove(own))
+      await opened.removeBehind(other)
+    })
+
+    it("knows an image that is not on the host, and one that nobody has", async () => {
+      const missing = opened.image.replace(/:[^:]*$/, ":none")
+      assert.isTrue(await run((engine) => engine.hasImage(opened.image)))
+      assert.isFalse(await run((engine) => engine.hasImage(missing)))
+      assert.strictEqual(await reason((engine) => engine.create(template("image1", { imageRef: missing }))), "ImageMissing")
+      assert.strictEqual(await reason((engine) => engine.pull(missing)), "PullFailed")
+      assert.deepStrictEqual(await run((engine) => engine.list("image1" as GameId)), [])
+    })
+
+    it("sees what happened behind its back", async () => {
+      const id = await run((engine) => engine.create(template("behind1")))
+      await run((engine) => engine.start(id))
+      await opened.killBehind(id)
+      await until("it ended", async () => (await state(id)) === "exited")
+      const ended = await run((engine) => engine.inspect(id))
+      assert.strictEqual(ended === "gone" ? undefined : ended.exit?.code, 137)
+      await opened.removeBehind(id)
+      await until("it is gone", async () => (await state(id)) === "gone")
+    })
+
+    it("tells the same identity each time", async () => {
+      const first = await run((engine) => engine.identity)
+      assert.deepStrictEqual(await run((engine) => engine.identity), first)
+      assert.notStrictEqual(first.id, "")
+    })
+  })
+}

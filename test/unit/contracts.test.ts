@@ -1,0 +1,46 @@
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
+import { Store } from "../../src/store/Store.ts"
+import { engineContract } from "../contract/engine.contract.ts"
+import { storeContract } from "../contract/store.contract.ts"
+import { FakeEngine, layer as engineLayer } from "../support/fakes/FakeEngine.ts"
+import { standingStoreLayer } from "../support/fakes/FakeLease.ts"
+import { FakeStore } from "../support/fakes/FakeStore.ts"
+import type { GameRow } from "../support/fakes/database.ts"
+
+const build = async <A>(layer: Layer.Layer<A>) => {
+  const scope = await Effect.runPromise(Scope.make())
+  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+  return { context, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+}
+
+/** A refusal of the world reaches its user as a rejection, as a database's does. */
+const asUser = async (act: () => void): Promise<void> => act()
+
+storeContract("in memory", async () => {
+  const { close, context } = await build(standingStoreLayer)
+  const world = Context.get(context, FakeStore)
+  return {
+    store: Context.get(context, Store),
+    insert: (gameId, imageRef) => asUser(() => world.insert({ game_id: gameId, image_ref: imageRef })),
+    update: (gameId, change) => asUser(() => world.update(gameId, change as Partial<GameRow>)),
+    remove: (gameId) => asUser(() => world.delete(gameId)),
+    takeOver: () => asUser(() => void world.lease.epoch++),
+    close
+  }
+})
+
+engineContract("in memory", async () => {
+  const { close, context } = await build(engineLayer())
+  const world = Context.get(context, FakeEngine)
+  const image = "galaxy/engine:1.4.2"
+  world.image(image)
+  return {
+    engine: Context.get(context, ContainerEngine),
+    image,
+    foreign: async (name) => world.run({ name, image, labels: {} }).id,
+    killBehind: async (id) => world.kill(id, "SIGKILL"),
+    removeBehind: async (id) => world.removeByForce(id),
+    close
+  }
+})
