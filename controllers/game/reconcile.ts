@@ -40,7 +40,8 @@ export const reconcile = Effect.fnUntraced(function*(gameId: GameId, options: Re
       yield* (yield* Store).commit(decided.step.commit)
       yield* releasePull(seen)
       yield* Effect.logInfo(decided.reason)
-      return again
+      // An answer to a job that changed nothing leaves nothing to look at again.
+      return decided.reason === "AlreadySo" && seen.record?.status === "running" ? doneForNow : again
     case "Act":
       yield* Effect.logInfo(decided.reason, { action: decided.step.action._tag })
       return yield* act(seen, decided.step.action, options)
