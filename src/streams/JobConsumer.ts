@@ -1,6 +1,6 @@
 /**
- * Takes jobs: entries are decoded, written as desired state in one transaction a batch, acknowledged after the commit,
- * and only then is the game looked at. A crash in between delivers an entry again, which changes nothing.
+ * Takes jobs: entries are decoded, written as desired state in one transaction a batch, looked at and acknowledged after
+ * the commit. A crash in between delivers an entry again, which changes nothing.
  */
 import { Clock, Effect, Metric } from "effect"
 import type { GameId } from "../domain/GameId.ts"
@@ -41,31 +41,29 @@ const take = Effect.fnUntraced(function*(entries: ReadonlyArray<JobStreamEntry>,
   if (entries.length === 0) return
   const store = yield* Store
   const jobs = entries.map(decodeJob)
-  const games = yield* store.takeJobs(jobs).pipe(
-    Effect.flatMap((found) => Effect.as(acknowledge(entries), found)),
-    Effect.catchIf((error): error is StoreError => error._tag === "StoreError" && error.reason === "Invalid", () => takeOneByOne(entries, jobs))
+  yield* store.takeJobs(jobs).pipe(
+    Effect.tap((found) => Effect.forEach(found, options.enqueue, { discard: true })),
+    Effect.tap(acknowledge(entries)),
+    Effect.catchIf((error): error is StoreError => error._tag === "StoreError" && error.reason === "Invalid", () => takeOneByOne(entries, jobs, options))
   )
   yield* count(jobs)
-  yield* Effect.forEach(games, options.enqueue, { discard: true })
 })
 
 const acknowledge = (entries: ReadonlyArray<JobStreamEntry>) => Effect.flatMap(Streams, (streams) => streams.acknowledge(entries))
 
 /** One that the database refuses must not hold up the others: it stays pending, and is given up after some deliveries. */
-const takeOneByOne = Effect.fnUntraced(function*(entries: ReadonlyArray<JobStreamEntry>, jobs: ReadonlyArray<JobIntake>) {
+const takeOneByOne = Effect.fnUntraced(function*(entries: ReadonlyArray<JobStreamEntry>, jobs: ReadonlyArray<JobIntake>, options: JobConsumerOptions) {
   const store = yield* Store
-  const games: Array<GameId> = []
   for (const [index, job] of jobs.entries()) {
-    const found = yield* store.takeJobs([job]).pipe(
+    yield* store.takeJobs([job]).pipe(
+      Effect.tap((found) => Effect.forEach(found, options.enqueue, { discard: true })),
       Effect.tap(acknowledge([entries[index]!])),
       Effect.catchIf(
         (error): error is StoreError => error._tag === "StoreError" && error.reason === "Invalid",
         (error) => Effect.as(Effect.logError("a job cannot be taken", { entry_id: job.entryId, stream: job.stream }, error), [])
       )
     )
-    games.push(...found)
   }
-  return games
 })
 
 const count = (jobs: ReadonlyArray<JobIntake>) =>

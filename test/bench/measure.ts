@@ -1,9 +1,10 @@
 /** Small tools of the benchmarks. */
 import { readFileSync } from "node:fs"
 
+/** By nearest rank: the smallest value that this part of all values does not exceed. */
 export const percentile = (values: ReadonlyArray<number>, p: number): number => {
   const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN
+  return sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)] ?? Number.NaN
 }
 
 /** Runs `work` for each item, at most `limit` at once. */

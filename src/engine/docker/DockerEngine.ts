@@ -3,13 +3,14 @@ import type Docker from "dockerode"
 import { Effect, Layer, type Scope } from "effect"
 import { containerName } from "../../domain/GameId.ts"
 import {
-  ContainerEngine, type ContainerTemplate, EngineError, type EngineIdentity, type EngineReason
+  ContainerEngine, type ContainerTemplate, EngineError, type EngineReason
 } from "../ContainerEngine.ts"
-import { ContainerList, Created, detail, Info, InspectedContainer, summary } from "./answers.ts"
-import { type Caller, type CallOptions, decodeAnswer, makeCaller, type Permission } from "./call.ts"
-import { agreedApi, connect, type ConnectionOptions, useApi } from "./connection.ts"
+import { ContainerList, Created, detail, InspectedContainer, summary } from "./answers.ts"
+import { type CallOptions, decodeAnswer, makeCaller, type Permission } from "./call.ts"
+import { connect, type ConnectionOptions } from "./connection.ts"
 import { createBody, kindValue, labels, ownerValue } from "./createBody.ts"
 import { engineEvents } from "./events.ts"
+import { makeIdentity } from "./identity.ts"
 import { makeImages } from "./images.ts"
 import { makeNetwork } from "./network.ts"
 import { makePull } from "./pull.ts"
@@ -49,7 +50,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   const images = makeImages(caller, client)
   const pull = yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig })
   const echoes = makeEchoes()
-  const identity = greet(caller, [client, streams], deadlines.ping)
+  const { identity, negotiate } = makeIdentity(caller, [client, streams], deadlines.ping)
 
   const read = <A>(operation: string, deadlineMs: number, send: (signal: AbortSignal) => Promise<A>) =>
     caller.call({ operation, deadlineMs }, send)
@@ -148,7 +149,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     remove: (id) => Effect.flatMap(wholeId("remove", id), remove),
     hasImage: images.has,
     pull,
-    events: engineEvents({ client: streams, caller, greet: identity, isOwnEcho: echoes.isOwn })
+    events: engineEvents({ client: streams, caller, greet: negotiate, isOwnEcho: echoes.isOwn })
   }
 })
 
@@ -158,7 +159,6 @@ export const layer = (options: DockerEngineOptions): Layer.Layer<ContainerEngine
 const decodeInspect = decodeAnswer("inspect", InspectedContainer)
 const decodeList = decodeAnswer("list", ContainerList)
 const decodeCreated = decodeAnswer("create", Created)
-const decodeInfo = decodeAnswer("info", Info)
 
 const startReasons: Readonly<Record<number, EngineReason>> = { 400: "StartFailed", 500: "StartFailed" }
 const alive: ReadonlySet<string> = new Set(["running", "paused", "restarting"])
@@ -185,22 +185,6 @@ const nameTaken = (error: EngineError, name: string, holder: Holder): EngineErro
     holder: { id: holder.Id, description, gameId: ours ? holder.Labels?.[labels.gameId] ?? null : null }
   })
 }
-
-/** Who answers, and in which version of its API to speak from here on. */
-const greet = (caller: Caller, clients: ReadonlyArray<Docker>, deadlineMs: number): Effect.Effect<EngineIdentity, EngineError> =>
-  Effect.gen(function*() {
-    // The types know no options here; the client does.
-    const client = clients[0] as unknown as Record<"version" | "info", (options: { readonly abortSignal: AbortSignal }) => Promise<unknown>>
-    const answer = yield* caller.call({ operation: "ping", deadlineMs }, (abortSignal) => client.version({ abortSignal }))
-    const apiVersion = agreedApi(String((answer as { ApiVersion?: unknown }).ApiVersion ?? "1.41"))
-    for (const each of clients) useApi(each, apiVersion)
-    const info = yield* Effect.flatMap(
-      caller.call({ operation: "info", deadlineMs }, (abortSignal) => client.info({ abortSignal })),
-      decodeInfo
-    )
-    // Two engines of one host may share the id; they never share the data.
-    return { id: `${info.ID}${info.DockerRootDir}`, version: info.ServerVersion, apiVersion }
-  })
 
 /** Containers that this process just started, whose `start` event is no news. */
 const makeEchoes = () => {

@@ -40,12 +40,22 @@ const decode = Schema.decodeUnknownOption(Event)
 
 /** Never ends: connects again whenever the stream ends, breaks or falls silent, and says `Opened` each time. */
 export const engineEvents = (options: EventOptions): Stream.Stream<EngineEvent> =>
-  Stream.unwrap(Effect.map(Effect.andThen(options.greet, open(options)), (body) => read(body, options))).pipe(
-    Stream.catchCause((cause) =>
-      Stream.fromEffectDrain(Effect.logWarning("engine events broke off; they are opened anew", cause))
-    ),
-    Stream.repeat(reconnect)
-  )
+  Stream.suspend(() => {
+    let told = false
+    const brokeOff = (cause: Cause.Cause<EngineError>) => {
+      // Once an outage: each further try ends the same way.
+      const log = told ? Effect.logDebug : Effect.logWarning
+      told = true
+      return log("engine events broke off; they are opened anew", { reason: String((Cause.squash(cause) as Error).message) })
+    }
+    return Stream.unwrap(Effect.map(Effect.andThen(options.greet, open(options)), (body) => {
+      told = false
+      return read(body, options)
+    })).pipe(
+      Stream.catchCause((cause) => Stream.fromEffectDrain(brokeOff(cause))),
+      Stream.repeat(reconnect)
+    )
+  })
 
 const open = ({ client }: EventOptions): Effect.Effect<Readable, EngineError> =>
   Effect.tryPromise({
