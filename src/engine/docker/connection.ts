@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { Agent as HttpAgent } from "node:http"
 import { Agent as HttpsAgent } from "node:https"
 import { join } from "node:path"
+import { inspect } from "node:util"
 import Docker from "dockerode"
 
 export interface ConnectionOptions {
@@ -16,6 +17,12 @@ export interface ConnectionOptions {
 const maxSockets = 256
 
 /**
+ * The client prints the options of each call into a debug text, hidden properties and all, also when nobody reads it: of
+ * an agent with its sockets that costs milliseconds a call, far more than the call itself.
+ */
+const opaque = <A extends HttpAgent>(agent: A): A => Object.defineProperty(agent, inspect.custom, { value: () => "Agent" })
+
+/**
  * A client with an agent of its own. `lasting` is for streams that stay open: each gets a fresh connection, so that it
  * neither takes a place among the calls nor inherits a connection that an engine's restart left half-closed.
  */
@@ -23,7 +30,7 @@ export const connect = (options: ConnectionOptions, lasting: boolean): Docker =>
   const url = new URL(options.host)
   const agentOptions = { keepAlive: !lasting, maxSockets, timeout: 0, ...(lasting ? {} : { keepAliveMsecs: 5000 }) }
   if (url.protocol === "unix:") {
-    return new Docker({ socketPath: url.pathname, agent: new HttpAgent(agentOptions) } as Docker.DockerOptions)
+    return new Docker({ socketPath: url.pathname, agent: opaque(new HttpAgent(agentOptions)) } as Docker.DockerOptions)
   }
   const { certPath } = options
   const tls = certPath === undefined ? undefined : {
@@ -36,7 +43,7 @@ export const connect = (options: ConnectionOptions, lasting: boolean): Docker =>
     port: url.port === "" ? (tls ? 2376 : 2375) : Number(url.port),
     protocol: tls ? "https" : "http",
     ...tls,
-    agent: tls ? new HttpsAgent({ ...agentOptions, ...tls }) : new HttpAgent(agentOptions)
+    agent: opaque(tls ? new HttpsAgent({ ...agentOptions, ...tls }) : new HttpAgent(agentOptions))
   } as Docker.DockerOptions)
 }
 
