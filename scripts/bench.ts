@@ -117,7 +117,7 @@ if (needsEngines) {
           const ours = async (prefix: string): Promise<number> => {
             const took = await seconds(async () => {
               await world.sql`INSERT INTO rtmanager.games (game_id, image_ref) SELECT ${prefix} || n, ${image} FROM generate_series(1, ${count}) n`
-              await until("all run", async () => (await running(prefix)) === count, 180_000)
+              await until("all run", async () => (await running(prefix)) === count, 180_000, 100)
             })
             await world.sql`UPDATE rtmanager.games SET state = 'removed' WHERE game_id LIKE ${`${prefix}%`}`
             await until("all are removed", async () => (await running(prefix)) === 0 && (await world.docker.listContainers({ all: true, filters: { label: ["com.galaxy.owner=rtmanager"] } })).length === 1, 180_000)

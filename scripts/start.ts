@@ -10,7 +10,7 @@ import { buildEngineImage, dockerAt } from "./lib/images.ts"
 import { watchGames } from "./lib/live.ts"
 import { type OwnPostgres, startPostgres } from "./lib/postgres.ts"
 import { type OwnRedis, startRedis } from "./lib/redis.ts"
-import { freePort, has, say, succeeds, until } from "./lib/run.ts"
+import { controllerFlags, freePort, has, say, succeeds, until } from "./lib/run.ts"
 
 const root = new URL("..", import.meta.url).pathname
 const local = join(root, ".local")
@@ -63,7 +63,7 @@ const demoImage = async (host: string): Promise<void> => {
 
 const startController = (env: Record<string, string>, httpPort: number): ChildProcess => {
   say("starting the controller ...")
-  const child = spawn(process.execPath, [join(root, "src", "main.ts")], {
+  const child = spawn(process.execPath, [...controllerFlags, join(root, "src", "main.ts")], {
     cwd: root,
     env: { ...process.env, RTM_HTTP_ADDR: `127.0.0.1:${httpPort}`, RTM_LOG_FORMAT: "json", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -68,3 +68,6 @@ export const ensureProgram = (program: string, packages: ReadonlyArray<string>):
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env })
   if (held) succeeds("sh", ["-c", `grep -q 'exit 101' ${policy} && rm -f ${policy}`])
 }
+
+/** A small young generation: the controller allocates little at once, and the default keeps tens of MiB resident. Also in the Dockerfile. */
+export const controllerFlags: ReadonlyArray<string> = ["--max-semi-space-size=2", "--optimize-for-size"]

@@ -1,5 +1,5 @@
 /** Waiting for a state: asks again and again until it is there, and says what it saw last when it is not. */
-export const until = async <A>(what: string, ask: () => A | undefined | false | Promise<A | undefined | false>, deadlineMs = 30_000): Promise<A> => {
+export const until = async <A>(what: string, ask: () => A | undefined | false | Promise<A | undefined | false>, deadlineMs = 30_000, everyMs = 10): Promise<A> => {
   const endMs = Date.now() + deadlineMs
   let last: unknown
   for (;;) {
@@ -11,6 +11,6 @@ export const until = async <A>(what: string, ask: () => A | undefined | false | 
       last = error
     }
     if (Date.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what} (last: ${String(last)})`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }

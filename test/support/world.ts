@@ -9,6 +9,7 @@ import { Redis } from "ioredis"
 import postgres from "postgres"
 import { dockerAt } from "../../scripts/lib/images.ts"
 import { freePort } from "../../scripts/lib/run.ts"
+import { controllerFlags } from "../../scripts/lib/run.ts"
 import { environment } from "./environment.ts"
 import { until } from "./until.ts"
 
@@ -86,7 +87,7 @@ export class World {
   /** A controller as users run it; waits until it is ready unless told otherwise. */
   async start(env: Record<string, string> = {}, ready = true): Promise<ControllerProcess> {
     const httpPort = await freePort()
-    const child = spawn(process.execPath, ["src/main.ts"], {
+    const child = spawn(process.execPath, [...controllerFlags, "src/main.ts"], {
       env: {
         PATH: process.env.PATH, HOME: process.env.HOME,
         DATABASE_URL: this.databaseUrl, REDIS_URL: environment.redisUrl, DOCKER_HOST: this.engineHost,

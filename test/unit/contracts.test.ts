@@ -1,11 +1,15 @@
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
 import { Store } from "../../src/store/Store.ts"
+import { Streams } from "../../src/streams/Streams.ts"
 import { engineContract } from "../contract/engine.contract.ts"
 import { storeContract } from "../contract/store.contract.ts"
+import { streamsContract } from "../contract/streams.contract.ts"
 import { FakeEngine, layer as engineLayer } from "../support/fakes/FakeEngine.ts"
 import { standingStoreLayer } from "../support/fakes/FakeLease.ts"
+import { FakeStreams, layer as streamsLayer } from "../support/fakes/FakeStreams.ts"
 import { FakeStore } from "../support/fakes/FakeStore.ts"
+import { jobStreams } from "../support/fakes/StreamsWorld.ts"
 import type { GameRow } from "../support/fakes/database.ts"
 
 const build = async <A>(layer: Layer.Layer<A>) => {
@@ -41,6 +45,20 @@ engineContract("in memory", async () => {
     foreign: async (name) => world.run({ name, image, labels: {} }).id,
     killBehind: async (id) => world.kill(id, "SIGKILL"),
     removeBehind: async (id) => world.removeByForce(id),
+    close
+  }
+})
+
+streamsContract("in memory", async () => {
+  const { close, context } = await build(streamsLayer)
+  const world = Context.get(context, FakeStreams)
+  return {
+    streams: Context.get(context, Streams),
+    add: async (kind, fields) => world.add(jobStreams[kind], fields),
+    told: async (topic) => world.told(topic),
+    pending: async (kind) => world.pending(jobStreams[kind]),
+    trim: (kind) => asUser(() => world.trim(jobStreams[kind], 0)),
+    wipe: () => asUser(() => world.wipe()),
     close
   }
 })

@@ -1,0 +1,124 @@
+/** What every Streams promises, the real one and the one in memory: the same tests for both. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { JobKind } from "../../src/domain/Job.ts"
+import type { Topic } from "../../src/domain/Message.ts"
+import type { OutboxEntry } from "../../src/store/Store.ts"
+import type { Streams, StreamsError } from "../../src/streams/Streams.ts"
+
+type Fields = Readonly<Record<string, string>>
+
+/** Streams of their own, and the hands of a sender on them. */
+export interface OpenStreams {
+  readonly streams: Streams["Service"]
+  /** Appends a job; answers its entry id. */
+  readonly add: (kind: JobKind, fields: Fields) => Promise<string>
+  readonly told: (topic: Topic) => Promise<ReadonlyArray<Fields>>
+  /** Ids delivered and not acknowledged. */
+  readonly pending: (kind: JobKind) => Promise<ReadonlyArray<string>>
+  /** Cuts a job stream to nothing. */
+  readonly trim: (kind: JobKind) => Promise<void>
+  /** Loses everything, groups and all. */
+  readonly wipe: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+const job = (gameId: string): Fields => ({ game_id: gameId, image_ref: "galaxy/engine:1.4.2" })
+const message = (id: number, topic: Topic, fields: Fields): OutboxEntry => ({ id, eventId: `e${id}`, topic, gameId: "g1", fields })
+
+export const streamsContract = (name: string, open: () => Promise<OpenStreams>): void => {
+  type Run = <A>(effect: Effect.Effect<A, StreamsError>) => Promise<A>
+  const withStreams = (body: (opened: OpenStreams, run: Run) => Promise<void>) => async () => {
+    const opened = await open()
+    try {
+      await body(opened, (effect) => Effect.runPromise(effect))
+    } finally {
+      await opened.close()
+    }
+  }
+
+  describe(`Streams: ${name}`, () => {
+    it("gives the entries of both job streams in the order they were written", withStreams(async ({ add, streams }, run) => {
+      await add("start", job("g1"))
+      await add("stop", { game_id: "g1", reason: "finished" })
+      await add("start", job("g2"))
+      const found = await run(streams.read(10))
+      assert.deepStrictEqual(found.map(({ fields, kind }) => [kind, fields?.game_id]), [["start", "g1"], ["stop", "g1"], ["start", "g2"]])
+    }))
+
+    it("gives what was sent before the group was made", withStreams(async ({ add, streams }, run) => {
+      const id = await add("start", job("early"))
+      assert.deepStrictEqual((await run(streams.read(10))).map(({ entryId }) => entryId), [id])
+    }))
+
+    it("gives an entry once, and again after a rewind until it is acknowledged", withStreams(async ({ add, pending, streams }, run) => {
+      const first = await add("start", job("g1"))
+      const taken = await run(streams.read(10))
+      const second = await add("start", job("g2"))
+      assert.deepStrictEqual((await run(streams.read(10))).map(({ entryId }) => entryId), [second])
+      await run(streams.rewind)
+      assert.deepStrictEqual((await run(streams.read(10))).map(({ entryId }) => entryId), [first, second])
+      await run(streams.acknowledge(taken))
+      assert.deepStrictEqual(await pending("start"), [second])
+    }))
+
+    it("counts the deliveries of what nobody acknowledges", withStreams(async ({ add, streams }, run) => {
+      await add("start", job("g1"))
+      await run(streams.read(10))
+      const counts: Array<number | undefined> = []
+      for (let round = 0; round < 4; round++) counts.push((await run(streams.reclaim(0, 10)))[0]?.deliveries)
+      assert.deepStrictEqual(counts, [2, 3, 4, 5])
+    }))
+
+    it("takes over everything that is stale, however much it is", withStreams(async ({ add, streams }, run) => {
+      for (let index = 0; index < 25; index++) await add("start", job(`g${index}`))
+      await run(streams.read(100))
+      const found = new Set<string>()
+      for (const entry of await run(streams.reclaim(0, 100))) found.add(entry.entryId)
+      assert.strictEqual(found.size, 25)
+    }))
+
+    it("does not take over what was delivered just now", withStreams(async ({ add, streams }, run) => {
+      await add("start", job("g1"))
+      await run(streams.read(10))
+      assert.deepStrictEqual(await run(streams.reclaim(60_000, 10)), [])
+    }))
+
+    it("tells of an entry that was trimmed away before it was acknowledged", withStreams(async ({ add, streams, trim }, run) => {
+      const id = await add("start", job("g1"))
+      await run(streams.read(10))
+      await trim("start")
+      assert.deepStrictEqual((await run(streams.reclaim(0, 10))).map(({ entryId, fields }) => [entryId, fields]), [[id, null]])
+    }))
+
+    it("works on after everything was wiped, and misses nothing that was sent since", withStreams(async ({ add, streams, wipe }, run) => {
+      await add("start", job("g1"))
+      const before = await run(streams.read(10))
+      await wipe()
+      await run(streams.acknowledge(before))
+      assert.deepStrictEqual(await run(streams.reclaim(0, 10)), [])
+      await add("start", job("g2"))
+      const found: Array<string | undefined> = []
+      for (let round = 0; round < 3 && found.length === 0; round++) {
+        found.push(...(await run(streams.read(10))).map(({ fields }) => fields?.game_id))
+      }
+      assert.deepStrictEqual(found, ["g2"])
+    }))
+
+    it("hands over fields that objects stumble on", withStreams(async ({ add, streams }, run) => {
+      await add("start", { game_id: "g1", ["__proto__"]: "x", constructor: "y" })
+      const [entry] = await run(streams.read(10))
+      assert.deepStrictEqual(Object.keys(entry!.fields!).sort(), ["__proto__", "constructor", "game_id"])
+    }))
+
+    it("appends messages in order, each with its event id", withStreams(async ({ streams, told }, run) => {
+      await run(streams.append([
+        message(1, "job_results", { outcome: "success" }),
+        message(2, "health_events", { event_type: "container_started" }),
+        message(3, "job_results", { outcome: "failure" })
+      ]))
+      assert.deepStrictEqual(await told("job_results"), [{ event_id: "e1", outcome: "success" }, { event_id: "e3", outcome: "failure" }])
+      assert.deepStrictEqual(await told("health_events"), [{ event_id: "e2", event_type: "container_started" }])
+    }))
+  })
+}

@@ -1,0 +1,38 @@
+import { assert, describe, it } from "@effect/vitest"
+import { matchesSpec, specHash } from "../../../src/domain/specHash.ts"
+import golden from "./specHash.golden.json" with { type: "json" }
+
+const image = "galaxy/engine:1.4.2"
+
+describe("the hash of what runs", () => {
+  it.each(golden)("is for ever what it was when it was released: $because", ({ hash, image: imageRef, spec }) => {
+    assert.isTrue(matchesSpec(hash, imageRef, spec as never))
+  })
+
+  it("is the newest version's for a new container", () => {
+    for (const { hash, image: imageRef, spec } of golden) assert.strictEqual(specHash(imageRef, spec as never), hash)
+  })
+
+  it("does not care for the order of keys", () => {
+    assert.strictEqual(specHash(image, { env: { A: "1", B: "2" } }), specHash(image, { env: { B: "2", A: "1" } }))
+  })
+
+  it.each([
+    ["another image", "galaxy/engine:1.4.3", {}],
+    ["an argument", image, { args: ["--x"] }],
+    ["an environment variable", image, { env: { A: "1" } }],
+    ["a limit", image, { resources: { pids: 5 } }],
+    ["a label", image, { labels: { team: "a" } }],
+    ["the stop signal", image, { stop_signal: "SIGINT" }]
+  ])("changes with %s", (_because, imageRef, spec) => {
+    assert.notStrictEqual(specHash(imageRef, spec), specHash(image, {}))
+  })
+
+  it("does not change with what needs no new container", () => {
+    assert.strictEqual(specHash(image, { stop_grace: "5s", pull_policy: "always" }), specHash(image, {}))
+  })
+
+  it.each(["", "v1", "v1:", "v0:aaaa", "constructor:x", "__proto__:x"])("of an unknown version, %j, matches nothing", (hash) => {
+    assert.isFalse(matchesSpec(hash, image, {}))
+  })
+})
