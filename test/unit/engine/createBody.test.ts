@@ -1,0 +1,49 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { GameId } from "../../../src/domain/GameId.ts"
+import type { ContainerTemplate } from "../../../src/engine/ContainerEngine.ts"
+import { createBody } from "../../../src/engine/docker/createBody.ts"
+
+const template = (change: Partial<ContainerTemplate> = {}): ContainerTemplate => ({
+  gameId: "g1" as GameId, imageRef: "galaxy/engine:1.4.2", generation: 3, specHash: "v1:abc", createdAtMs: 17, command: undefined, args: undefined,
+  env: {}, labels: {}, cpus: undefined, memoryBytes: undefined, pids: undefined, stopSignal: undefined, ...change
+})
+const body = (change: Partial<ContainerTemplate> = {}, stateRoot?: string) =>
+  createBody(template(change), { stateRoot }, "net1") as Record<string, any>
+
+describe("the body of a game's container", () => {
+  it("has the contract's names, labels, environment and alias", () => {
+    const { Env, Hostname, Labels, NetworkingConfig } = body()
+    assert.strictEqual(Hostname, "galaxy-game-g1")
+    assert.deepStrictEqual(NetworkingConfig.EndpointsConfig.net1.Aliases, ["galaxy-game-g1"])
+    assert.includeMembers(Env, ["GAME_STATE_PATH=/var/lib/galaxy-game", "STORAGE_PATH=/var/lib/galaxy-game"])
+    assert.deepInclude(Labels, {
+      "com.galaxy.owner": "rtmanager", "com.galaxy.kind": "game-engine", "com.galaxy.game_id": "g1",
+      "com.galaxy.engine_image_ref": "galaxy/engine:1.4.2", "com.galaxy.started_at_ms": "17"
+    })
+  })
+
+  it("is hardened, and never restarted by the engine itself", () => {
+    assert.deepInclude(body().HostConfig, {
+      CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges"], PidsLimit: 512, RestartPolicy: { Name: "no" }, Init: true
+    })
+  })
+
+  it("lets no spec supply a label of ours", () => {
+    assert.strictEqual(body({ labels: { "com.galaxy.game_id": "other", team: "red" } }).Labels["com.galaxy.game_id"], "g1")
+    assert.strictEqual(body({ labels: { team: "red" } }).Labels.team, "red")
+  })
+
+  it("turns limits into the engine's units, with no swap beside the memory", () => {
+    assert.deepInclude(body({ cpus: 0.5, memoryBytes: 1024, pids: 5 }).HostConfig, { NanoCpus: 5e8, Memory: 1024, MemorySwap: 1024, PidsLimit: 5 })
+  })
+
+  it("leaves to the image what the spec does not say", () => {
+    for (const key of ["Entrypoint", "Cmd", "StopSignal"]) assert.notProperty(body(), key)
+    assert.deepInclude(body({ command: ["/e"], args: [], stopSignal: "SIGINT" }), { Entrypoint: ["/e"], Cmd: [], StopSignal: "SIGINT" })
+  })
+
+  it("keeps the state in a volume of the game's name, or under the folder that is set", () => {
+    assert.deepInclude(body().HostConfig.Mounts[0], { Type: "volume", Source: "galaxy-game-g1" })
+    assert.deepInclude(body({}, "/srv/games").HostConfig.Mounts[0], { Type: "bind", Source: "/srv/games/galaxy-game-g1" })
+  })
+})
