@@ -43,7 +43,7 @@ export const toFields = (flat: ReadonlyArray<string> | null): Readonly<Record<st
   return Object.fromEntries(entries)
 }
 
-/** Entry ids are `<ms>-<n>`: the order in which both streams were written. */
+/** Entry ids are `<ms>-<n>`: the order in which both streams were written, except within one millisecond: then starts come first, so that a stop holds. */
 export const byEntryId = (a: JobStreamEntry, b: JobStreamEntry): number => {
   const [aMs = 0, aSeq = 0] = a.entryId.split("-").map(Number)
   const [bMs = 0, bSeq = 0] = b.entryId.split("-").map(Number)
