@@ -43,9 +43,8 @@ export const toFields = (flat: ReadonlyArray<string> | null): Readonly<Record<st
   return Object.fromEntries(entries)
 }
 
-/** Entry ids are `<ms>-<n>`: the order in which both streams were written, except within one millisecond: then starts come first, so that a stop holds. */
-export const byEntryId = (a: JobStreamEntry, b: JobStreamEntry): number => {
-  const [aMs = 0, aSeq = 0] = a.entryId.split("-").map(Number)
-  const [bMs = 0, bSeq = 0] = b.entryId.split("-").map(Number)
-  return aMs - bMs || aSeq - bSeq
-}
+/**
+ * Entry ids are `<ms>-<n>`: by milliseconds, both streams have one order. Within one millisecond they have none: there the
+ * order of the reply stays, starts first, so that a stop holds.
+ */
+export const byEntryId = (a: JobStreamEntry, b: JobStreamEntry): number => Number(a.entryId.split("-")[0]) - Number(b.entryId.split("-")[0])
