@@ -53,6 +53,25 @@ export const streamsContract = (name: string, open: () => Promise<OpenStreams>):
       assert.deepStrictEqual(found.map(({ fields, kind }) => [kind, fields?.game_id]), [["start", "g1"], ["stop", "g1"], ["start", "g2"]])
     }))
 
+    it("keeps that order when one stream holds more than a batch, also when it begins anew in the middle", withStreams(async ({ add, streams }, run) => {
+      const wanted: Array<string> = []
+      for (let index = 0; index < 7; index++) wanted.push(await add("start", job(`g${index}`)))
+      await thenLater(Promise.resolve(wanted.at(-1)!))
+      wanted.push(await add("stop", { game_id: "g6", reason: "finished" }))
+      await thenLater(Promise.resolve(wanted.at(-1)!))
+      for (let index = 7; index < 12; index++) wanted.push(await add("start", job(`g${index}`)))
+      const found: Array<string> = []
+      const readOn = async (): Promise<void> => {
+        const entries = await run(streams.read(3))
+        found.push(...entries.map(({ entryId }) => entryId))
+        await run(streams.acknowledge(entries))
+      }
+      for (let round = 0; round < 2; round++) await readOn()
+      await run(streams.rewind)
+      while (found.length < wanted.length) await readOn()
+      assert.deepStrictEqual(found, wanted)
+    }))
+
     it("gives what was sent before the group was made", withStreams(async ({ add, streams }, run) => {
       const id = await add("start", job("early"))
       assert.deepStrictEqual((await run(streams.read(10))).map(({ entryId }) => entryId), [id])

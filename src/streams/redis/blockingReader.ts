@@ -7,7 +7,8 @@ import { Effect, Ref, type Scope } from "effect"
 import { Redis } from "ioredis"
 import type { JobKind } from "../../domain/Job.ts"
 import { type JobStreamEntry, StreamsError } from "../Streams.ts"
-import { byEntryId, type RedisOptions, streamsError, toFields } from "./client.ts"
+import { type RedisOptions, streamsError, toFields } from "./client.ts"
+import { StreamMerge } from "./StreamMerge.ts"
 
 /** How long Redis waits for an entry; then it answers null, which proves that the link carries. */
 const blockMs = 2000
@@ -23,8 +24,7 @@ type Reply = Array<[string, Array<[string, Array<string> | null]>]> | null
 
 interface Connection {
   readonly redis: Redis
-  /** Where to go on in this consumer's own pending entries; undefined: they are through. */
-  pendingFrom: Record<string, string> | undefined
+  merge: StreamMerge
 }
 
 export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOptions): Effect.fn.Return<
@@ -35,7 +35,6 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
   const kinds = new Map(Object.entries(options.jobs).map(([kind, stream]) => [stream, kind as JobKind]))
   const streams = [...kinds.keys()]
   const current = yield* Ref.make<Connection | undefined>(undefined)
-  const beginning = () => Object.fromEntries(streams.map((stream) => [stream, "0"]))
   const discard = Effect.flatMap(Ref.getAndSet(current, undefined), (old) => Effect.sync(() => old?.redis.disconnect()))
   yield* Effect.addFinalizer(() => discard)
 
@@ -53,7 +52,7 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
     })
     redis.on("error", () => {})
     yield* attempt("connect", () => redis.connect()).pipe(Effect.tapError(() => Effect.sync(() => redis.disconnect())))
-    const fresh: Connection = { redis, pendingFrom: beginning() }
+    const fresh: Connection = { redis, merge: new StreamMerge(streams) }
     yield* Ref.set(current, fresh)
     yield* ensureGroups(redis)
     return fresh
@@ -67,26 +66,17 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
 
   const readOnce = Effect.fnUntraced(function*(count: number) {
     const link = yield* connection
-    const pendingFrom = link.pendingFrom
-    const ids = streams.map((stream) => pendingFrom?.[stream] ?? ">")
-    const reply = (yield* attempt("xreadgroup", () =>
-      link.redis.xreadgroup("GROUP", options.group, options.consumer, "COUNT", count, "BLOCK", blockMs, "STREAMS", ...streams, ...ids) as Promise<
-        unknown
-      >)) as Reply
-    const found = entriesOf(reply, kinds)
-    if (pendingFrom === undefined) return found
-    if (found.length === 0) {
-      link.pendingFrom = undefined
-      return yield* readNew(link, count)
+    for (;;) {
+      const { from, mayBlock } = link.merge.next()
+      const names = from.map(([stream]) => stream)
+      const ids = from.map(([, id]) => id)
+      const reply = yield* attempt("xreadgroup", () => (mayBlock
+        ? link.redis.xreadgroup("GROUP", options.group, options.consumer, "COUNT", count, "BLOCK", blockMs, "STREAMS", ...names, ...ids)
+        : link.redis.xreadgroup("GROUP", options.group, options.consumer, "COUNT", count, "STREAMS", ...names, ...ids)) as Promise<unknown>)
+      const ready = link.merge.take(names, entriesOf(reply as Reply, kinds), count)
+      if (ready.length > 0 || mayBlock) return ready
     }
-    for (const { entryId, stream } of found) pendingFrom[stream] = entryId
-    return found
   })
-
-  const readNew = (link: Connection, count: number) =>
-    attempt("xreadgroup", () =>
-      link.redis.xreadgroup("GROUP", options.group, options.consumer, "COUNT", count, "BLOCK", blockMs, "STREAMS", ...streams,
-        ...streams.map(() => ">")) as Promise<unknown>).pipe(Effect.map((reply) => entriesOf(reply as Reply, kinds)))
 
   const recover = (error: StreamsError) =>
     error.message.includes("NOGROUP")
@@ -94,7 +84,7 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
       : Effect.andThen(discard, Effect.fail(error))
 
   const rewind = Effect.map(Ref.get(current), (link) => {
-    if (link) link.pendingFrom = beginning()
+    if (link) link.merge = new StreamMerge(streams)
   })
   return { rewind, read: (count) => readOnce(count).pipe(Effect.catch(recover), Effect.tapCause(() => discard)) }
 })
@@ -112,4 +102,4 @@ const entriesOf = (reply: Reply, kinds: ReadonlyMap<string, JobKind>): ReadonlyA
     entries.map(([entryId, fields]): JobStreamEntry => ({
       stream, kind: kinds.get(stream)!, entryId, fields: toFields(fields), deliveries: 1
     }))
-  ).sort(byEntryId)
+  )

@@ -43,8 +43,11 @@ export const toFields = (flat: ReadonlyArray<string> | null): Readonly<Record<st
   return Object.fromEntries(entries)
 }
 
+/** Milliseconds of an entry id `<ms>-<n>`, by Redis' clock. */
+export const entryMs = (id: string): number => Number(id.slice(0, id.indexOf("-")))
+
 /**
- * Entry ids are `<ms>-<n>`: by milliseconds, both streams have one order. Within one millisecond they have none: there the
- * order of the reply stays, starts first, so that a stop holds.
+ * By milliseconds, both streams have one order. Within one millisecond they have none: there the order of the reply stays,
+ * starts first, so that a stop holds.
  */
-export const byEntryId = (a: JobStreamEntry, b: JobStreamEntry): number => Number(a.entryId.split("-")[0]) - Number(b.entryId.split("-")[0])
+export const byEntryId = (a: JobStreamEntry, b: JobStreamEntry): number => entryMs(a.entryId) - entryMs(b.entryId)

@@ -50,7 +50,10 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
       for (const [, stream] of kinds) world.makeGroup(stream)
     }
     const own = readOwn(count)
-    const found = own.length > 0 ? own : collect((stream) => world.readNew(stream, consumer, count))
+    // Never more of one stream than what is older than the rest of the other.
+    const next = new Set(collect((stream) => world.unread(stream)).slice(0, count).map(({ entryId }) => entryId))
+    const found = own.length > 0 ? own : collect((stream) =>
+      world.readNew(stream, consumer, world.unread(stream).filter(({ id }) => next.has(id)).length))
     // Redis tells the count of deliveries to a claim only.
     return found.map((entry) => ({ ...entry, deliveries: 1 }))
   }

@@ -120,14 +120,20 @@ export class StreamsWorld {
 
   /** XREADGROUP with `>`. */
   readNew(stream: string, consumer: string, count: number): ReadonlyArray<Delivered> {
-    const { entries, group } = this.#stream(stream)
+    const { group } = this.#stream(stream)
     if (group === null) return []
-    const fresh = [...entries].filter(([id]) => compareIds(parseId(id), group.delivered) > 0).slice(0, count)
-    return fresh.map(([id, fields]) => {
-      group.delivered = parseId(id)
-      group.pending.set(id, { consumer, deliveries: 1, deliveredAtMs: this.nowMs })
-      return { id, fields, deliveries: 1 }
+    return this.unread(stream).slice(0, count).map((entry) => {
+      group.delivered = parseId(entry.id)
+      group.pending.set(entry.id, { consumer, deliveries: 1, deliveredAtMs: this.nowMs })
+      return entry
     })
+  }
+
+  /** What the group was not given yet, oldest first. */
+  unread(stream: string): ReadonlyArray<Delivered> {
+    const { entries, group } = this.#stream(stream)
+    return [...entries].filter(([id]) => group !== null && compareIds(parseId(id), group.delivered) > 0)
+      .map(([id, fields]) => ({ id, fields, deliveries: 1 }))
   }
 
   /** XREADGROUP with an id: this consumer's own pending entries after it. */
