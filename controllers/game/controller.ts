@@ -71,7 +71,10 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
   const sweeping = Effect.gen(function*() {
     for (;;) {
       yield* Effect.timeoutOption(Queue.take(wanted), options.resyncMs)
-      yield* sweep({ settings: options.settings, engineId, enqueue: add(Priority.Resync, "resync") })
+      // Another engine may answer by now, and while its events are away nobody says so.
+      yield* Ref.set(known, undefined)
+      // One that failed is still wanted.
+      yield* Effect.tapCause(sweep({ settings: options.settings, engineId, enqueue: add(Priority.Resync, "resync") }), () => resync)
       yield* Ref.set(lastResyncMs, yield* Clock.currentTimeMillis)
     }
   })

@@ -15,9 +15,10 @@ export const observe = Effect.fnUntraced(function*(gameId: GameId, engineId: str
   const store = yield* Store
   const engine = yield* ContainerEngine
   const puller = yield* ImagePuller
-  const [state, listed] = yield* Effect.all([store.load(gameId), engine.list(gameId)], { concurrency: 2 })
+  const state = yield* store.load(gameId)
+  const known = engine.known(gameId) ?? (yield* engine.list(gameId)).map(({ id }) => id)
   const desired = state.game && decodeDesired(state.game)
-  const found = yield* Effect.forEach(idsToInspect(listed, state.record), inspectOne(engine, listed), { concurrency: 4 })
+  const found = yield* Effect.forEach(idsToInspect(known, state.record), inspectOne(engine, gameId), { concurrency: 4 })
   const containers = found.flatMap((one) => one.container === "gone" ? [] : [observed(one.container, desired, state.record)])
   // Only the engine that held a container can say that it is gone, and another one may answer since `engineId` was asked.
   const missing = recordedFate(state.record, containers, engineId) === "gone"
@@ -54,9 +55,9 @@ export const decodeDesired = (game: Game): Desired => {
 }
 
 /** The recorded container is asked for by its id even where no list shows it: only its own 404 proves it gone. */
-const idsToInspect = (listed: ReadonlyArray<ContainerSummary>, record: RuntimeRecord | null): ReadonlyArray<string> => [
+const idsToInspect = (known: ReadonlyArray<string>, record: RuntimeRecord | null): ReadonlyArray<string> => [
   ...new Set([
-    ...listed.map((container) => container.id),
+    ...known,
     ...(record?.currentContainerId != null ? [record.currentContainerId] : [])
   ])
 ]
@@ -64,14 +65,15 @@ const idsToInspect = (listed: ReadonlyArray<ContainerSummary>, record: RuntimeRe
 type Found = { readonly container: ContainerDetail | Unresponsive | "gone" }
 type Unresponsive = ContainerSummary & { readonly unresponsive: true }
 
-/** A container whose inspect hangs while the list answers is `unresponsive`; any other failure is the engine's. */
-const inspectOne = (engine: ContainerEngine["Service"], listed: ReadonlyArray<ContainerSummary>) => (id: string) =>
+/** A container whose inspect hangs while a list answers and shows it is `unresponsive`; any other failure is the engine's. */
+const inspectOne = (engine: ContainerEngine["Service"], gameId: GameId) => (id: string) =>
   engine.inspect(id).pipe(
     Effect.map((container): Found => ({ container })),
-    Effect.catchIf(
-      (error) => error.reason === "Timeout" && listed.some((one) => one.id === id),
-      () => Effect.succeed<Found>({ container: { ...listed.find((one) => one.id === id)!, unresponsive: true } })
-    )
+    Effect.catchIf((error) => error.reason === "Timeout", (error) =>
+      Effect.flatMap(engine.list(gameId), (listed) => {
+        const shown = listed.find((one) => one.id === id)
+        return shown ? Effect.succeed<Found>({ container: { ...shown, unresponsive: true } }) : Effect.fail(error)
+      }))
   )
 
 const recordedFate = (

@@ -124,6 +124,11 @@ export type EngineEvent =
 export class ContainerEngine extends Context.Service<ContainerEngine, {
   /** Who answers; negotiates the API version anew. Its failure means that the engine is not reached. */
   readonly identity: Effect.Effect<EngineIdentity, EngineError>
+  /**
+   * Ids of the game's containers without asking the engine: as fresh as the last event, so some may be gone and one that
+   * somebody else just made may be missing. undefined: not known well enough, `list` tells.
+   */
+  readonly known: (gameId: GameId) => ReadonlyArray<string> | undefined
   /** Containers with our labels in any state: of one game, or of all. An image's own labels do not count. */
   readonly list: (gameId?: GameId) => Effect.Effect<ReadonlyArray<ContainerSummary>, EngineError>
   /** The container of that full id, read fresh; `gone` when the engine answered 404. */

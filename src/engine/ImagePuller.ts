@@ -2,7 +2,7 @@
  * Pulls in the background, so that no worker waits for a registry. A game asks once for the image of its generation and
  * is looked at again when the pull ended; what is known of a pull lives in memory only, and asking again is safe.
  */
-import { Context, Effect, FiberMap, Layer, type Scope } from "effect"
+import { Cause, Context, Effect, Exit, FiberMap, Layer, Option, Schedule, type Scope } from "effect"
 import type { Failure } from "../domain/ErrorCode.ts"
 import type { GameId } from "../domain/GameId.ts"
 import type { PullState } from "../domain/Observation.ts"
@@ -30,6 +30,9 @@ export class ImagePuller extends Context.Service<ImagePuller, {
 
 const none: PullState = { _tag: "None" }
 
+/** An engine that went away says nothing of the image: it is asked again, but not in a tight loop. */
+const again = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+
 const make: Effect.Effect<ImagePuller["Service"], never, ContainerEngine | Scope.Scope> = Effect.gen(function*() {
   const engine = yield* ContainerEngine
   const tickets = new Map<GameId, Ticket>()
@@ -41,17 +44,12 @@ const make: Effect.Effect<ImagePuller["Service"], never, ContainerEngine | Scope
   }
   const pull = (ticket: Ticket, done: Effect.Effect<void>) =>
     engine.pull(ticket.imageRef).pipe(
-      Effect.match({
-        onSuccess: (): PullState => ({ _tag: "Pulled" }),
-        // An engine that went away says nothing of the image: ask again.
-        onFailure: (error): PullState =>
-          isTransient(error) ? none : { _tag: "Failed", failure: pullFailure(error) }
-      }),
-      Effect.flatMap((state) => {
-        ticket.state = state
-        return done
-      }),
-      Effect.catchCause((cause) => Effect.logError("image pull ended unexpectedly", cause))
+      Effect.retry({ while: isTransient, schedule: again }),
+      Effect.exit,
+      Effect.tap((exit) => Effect.sync(() => {
+        ticket.state = stateOf(ticket.imageRef, exit)
+      })),
+      Effect.andThen(done)
     )
   return {
     state: (gameId, imageRef, generation) => current(gameId, imageRef, generation)?.state ?? none,
@@ -66,8 +64,14 @@ const make: Effect.Effect<ImagePuller["Service"], never, ContainerEngine | Scope
   }
 })
 
-const pullFailure = (error: EngineError): Failure => ({
-  code: "image_pull_failed",
-  reason: error.reason,
-  message: error.message
-})
+/** Whatever ended a pull, a bug in here too, its game must not wait for ever. */
+const stateOf = (imageRef: string, exit: Exit.Exit<void, EngineError>): PullState => {
+  if (Exit.isSuccess(exit)) return { _tag: "Pulled" }
+  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  const failure: Failure = {
+    code: "image_pull_failed",
+    reason: error?.reason ?? "Internal",
+    message: error?.message ?? `pull of ${imageRef} ended unexpectedly: ${String((Cause.squash(exit.cause) as Error).message)}`
+  }
+  return { _tag: "Failed", failure }
+}

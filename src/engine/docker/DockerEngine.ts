@@ -1,10 +1,11 @@
 /** ContainerEngine on a Docker Engine, 20.10 or newer, through dockerode. */
 import type Docker from "dockerode"
-import { Effect, Layer, type Scope } from "effect"
-import { containerName } from "../../domain/GameId.ts"
+import { Effect, Exit, Layer, type Scope } from "effect"
+import { containerName, type GameId } from "../../domain/GameId.ts"
 import {
-  ContainerEngine, type ContainerTemplate, EngineError, type EngineReason
+  ContainerEngine, type ContainerTemplate, EngineError
 } from "../ContainerEngine.ts"
+import { KnownContainers } from "../KnownContainers.ts"
 import { ContainerList, Created, detail, InspectedContainer, summary } from "./answers.ts"
 import { type CallOptions, decodeAnswer, makeCaller, type Permission } from "./call.ts"
 import { connect, type ConnectionOptions } from "./connection.ts"
@@ -43,14 +44,16 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   Scope.Scope
 > {
   const deadlines = { ...defaultDeadlines, ...options.deadlines }
-  const client = connect(options, false)
-  const streams = connect(options, true)
+  const client = yield* connect(options, false)
+  const streams = yield* connect(options, true)
+  const versionless = yield* connect(options, true)
   const caller = makeCaller(options.maxInFlight ?? 64, options.permission)
   const network = makeNetwork(caller, client, options.network)
   const images = makeImages(caller, client)
   const pull = yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig })
   const echoes = makeEchoes()
-  const { identity, negotiate } = makeIdentity(caller, [client, streams], deadlines.ping)
+  const known = new KnownContainers()
+  const { identity, negotiate } = makeIdentity(caller, { versionless, versioned: [client, streams] }, deadlines.ping)
 
   const read = <A>(operation: string, deadlineMs: number, send: (signal: AbortSignal) => Promise<A>) =>
     caller.call({ operation, deadlineMs }, send)
@@ -72,17 +75,24 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   })
 
   const create = Effect.fnUntraced(function*(template: ContainerTemplate) {
-    const name = containerName(template.gameId)
-    const networkId = yield* network.id
-    const body = createBody(template, options, networkId)
-    const answer = yield* change("create", deadlines.change, { 404: "ImageMissing", 409: "NameTaken" }, (abortSignal) =>
+    const { gameId } = template
+    const body = createBody(template, options, yield* network.id)
+    const made = yield* send(containerName(gameId), body).pipe(
+      // Somebody's container holds the name, or an earlier create of ours was carried out after all: a list tells.
+      Effect.tapError(() => Effect.sync(() => known.doubt(gameId)))
+    )
+    known.made(gameId, made.Id)
+    return made.Id
+  })
+
+  const send = (name: string, body: Docker.ContainerCreateOptions) =>
+    change("create", deadlines.change, createReasons, (abortSignal) =>
       client.createContainer({ abortSignal, _query: { name }, _body: body } as unknown as Docker.ContainerCreateOptions)
         .then((container) => ({ Id: container.id }))).pipe(
         Effect.catchIf((error) => error.reason === "NameTaken", (error) => Effect.flatMap(holderOf(name), (holder) =>
-          Effect.fail(holder ? nameTaken(error, name, holder) : error)))
+          Effect.fail(holder ? nameTaken(error, name, holder) : nameReserved(error)))),
+        Effect.flatMap(decodeCreated)
       )
-    return (yield* decodeCreated(answer)).Id
-  })
 
   /** Who holds a name. A name is asked for exactly: an id or a part of one would find somebody else. */
   const holderOf = (name: string) =>
@@ -105,6 +115,8 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   const start = Effect.fnUntraced(function*(id: string) {
     echoes.expect(id)
     yield* change("start", deadlines.change, startReasons, (abortSignal) => client.getContainer(id).start({ abortSignal })).pipe(
+      // Nothing was started: the next `start` of this container is somebody else's, and news.
+      Effect.tapError(() => Effect.sync(() => echoes.forget(id))),
       Effect.catchIf((error) => error.status === 304, () => Effect.void),
       Effect.catch((error) => startRefused(id, error))
     )
@@ -131,15 +143,21 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
       Effect.catchIf((error) => error.reason === "NotFound", () => Effect.void)
     )
 
+  const list = Effect.fnUntraced(function*(gameId?: GameId) {
+    const label = [`${labels.owner}=${ownerValue}`, `${labels.kind}=${kindValue}`, ...(gameId ? [`${labels.gameId}=${gameId}`] : [])]
+    const answer = yield* read("list", deadlines.list, (abortSignal) =>
+      client.listContainers({ all: true, filters: { label }, abortSignal } as Docker.ContainerListOptions) as Promise<unknown>)
+    const listed = yield* decodeList(answer)
+    const own = yield* Effect.filter(listed, (container) => Effect.map(images.madeOurs(container), (byImage) => !byImage))
+    return own.flatMap((container) => summary(container) ?? [])
+  })
+
   return {
     identity,
-    list: Effect.fnUntraced(function*(gameId) {
-      const label = [`${labels.owner}=${ownerValue}`, `${labels.kind}=${kindValue}`, ...(gameId ? [`${labels.gameId}=${gameId}`] : [])]
-      const answer = yield* read("list", deadlines.list, (abortSignal) =>
-        client.listContainers({ all: true, filters: { label }, abortSignal } as Docker.ContainerListOptions) as Promise<unknown>)
-      const listed = yield* decodeList(answer)
-      const own = yield* Effect.filter(listed, (container) => Effect.map(images.madeOurs(container), (byImage) => !byImage))
-      return own.flatMap((container) => summary(container) ?? [])
+    known: (gameId) => known.of(gameId),
+    list: (gameId) => Effect.suspend(() => {
+      const done = known.listing(gameId)
+      return Effect.onExit(list(gameId), (exit) => Effect.sync(() => done(Exit.isSuccess(exit) ? exit.value : null)))
     }),
     inspect,
     create,
@@ -149,7 +167,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     remove: (id) => Effect.flatMap(wholeId("remove", id), remove),
     hasImage: images.has,
     pull,
-    events: engineEvents({ client: streams, caller, greet: negotiate, isOwnEcho: echoes.isOwn })
+    events: engineEvents({ client: streams, known, greet: negotiate, isOwnEcho: echoes.isOwn })
   }
 })
 
@@ -160,7 +178,8 @@ const decodeInspect = decodeAnswer("inspect", InspectedContainer)
 const decodeList = decodeAnswer("list", ContainerList)
 const decodeCreated = decodeAnswer("create", Created)
 
-const startReasons: Readonly<Record<number, EngineReason>> = { 400: "StartFailed", 500: "StartFailed" }
+const createReasons = { 404: "ImageMissing", 409: "NameTaken", 500: "StartFailed" } as const
+const startReasons = { 400: "StartFailed", 500: "StartFailed" } as const
 const alive: ReadonlySet<string> = new Set(["running", "paused", "restarting"])
 
 /** The engine takes a part of an id for the whole, and would act on somebody else's container. */
@@ -186,6 +205,9 @@ const nameTaken = (error: EngineError, name: string, holder: Holder): EngineErro
   })
 }
 
+/** The engine reserves a name before it shows who for: an earlier create is still at work. */
+const nameReserved = (error: EngineError): EngineError => new EngineError({ ...errorFields(error), reason: "Conflict" })
+
 /** Containers that this process just started, whose `start` event is no news. */
 const makeEchoes = () => {
   const expected = new Set<string>()
@@ -194,6 +216,9 @@ const makeEchoes = () => {
     expect: (id: string) => {
       if (expected.size >= maximum) expected.delete(expected.keys().next().value!)
       expected.add(id)
+    },
+    forget: (id: string) => {
+      expected.delete(id)
     },
     isOwn: (id: string, action: string): boolean => action === "start" && expected.delete(id)
   }

@@ -6,6 +6,11 @@ import { kindValue, labels, ownerValue } from "./createBody.ts"
 
 const Labels = Schema.NullOr(Schema.Record(Schema.String, Schema.String))
 
+export const Version = Schema.Struct({ ApiVersion: Schema.String.check(Schema.isPattern(/^\d+\.\d+$/)) })
+
+/** The network `none`, whose random id each data root keeps. */
+export const NoneNetwork = Schema.Struct({ Id: Schema.String })
+
 export const Info = Schema.Struct({ ID: Schema.String, DockerRootDir: Schema.String, ServerVersion: Schema.String })
 
 export const ListedContainer = Schema.Struct({

@@ -2,6 +2,7 @@
  * The one way to call the engine: with a deadline, an abort signal in every phase, a place among the calls in flight,
  * a guard that is asked when the place is had, and an answer that is checked.
  */
+import { inspect } from "node:util"
 import { Duration, Effect, Metric, Result, Schema, Semaphore } from "effect"
 import * as metrics from "../../telemetry/metrics.ts"
 import { EngineError, type EngineReason } from "../ContainerEngine.ts"
@@ -10,8 +11,8 @@ export interface CallOptions {
   /** For errors and metrics. */
   readonly operation: string
   readonly deadlineMs: number
-  /** What a status means here, where it differs from the common meaning. */
-  readonly reasons?: Readonly<Record<number, EngineReason>>
+  /** What a status means here, where it differs from the common meaning; `other`: any that is not named here or there. */
+  readonly reasons?: Readonly<Record<number, EngineReason> & { readonly other?: EngineReason }>
   /** Whether the call changes something: then the guard is asked first. */
   readonly mutates?: boolean
 }
@@ -32,32 +33,63 @@ export const makeCaller = (maxInFlight: number, permission: Permission | undefin
   const places = Semaphore.makeUnsafe(maxInFlight)
   return {
     call: (options, send) => {
-      const sent = Effect.tryPromise({ try: send, catch: (cause) => engineError(options, cause) })
-      const timed = sent.pipe(Effect.timeoutOrElse({
-        duration: options.deadlineMs,
-        orElse: () => Effect.fail(new EngineError({
-          operation: options.operation,
-          reason: "Timeout",
-          message: `the engine did not answer ${options.operation} within ${options.deadlineMs} ms`
-        }))
-      }))
-      return observed(
-        options.operation,
-        places.withPermits(1)(options.mutates && permission ? permitted(options.operation, timed, permission) : timed)
-      )
+      const sent = inTime(options, send)
+      return observed(options.operation, places.withPermits(1)(options.mutates && permission ? permitted(options.operation, sent, permission) : sent))
     }
   }
 }
 
+/**
+ * Sends with a deadline: then, and when nobody waits any more, the signal aborts whatever phase the call is in. One
+ * callback and one timer, because this is the hottest path there is.
+ */
+const inTime = <A>({ deadlineMs, operation, reasons }: CallOptions, send: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, EngineError> =>
+  Effect.callback<A, EngineError>((resume) => {
+    const aborter = new AbortController()
+    const end = (outcome: Effect.Effect<A, EngineError>) => {
+      clearTimeout(timer)
+      resume(outcome)
+    }
+    const timer = setTimeout(() => {
+      end(Effect.fail(new EngineError({
+        operation, reason: "Timeout", message: `the engine did not answer ${operation} within ${deadlineMs} ms`
+      })))
+      aborter.abort()
+    }, deadlineMs)
+    const failed = (cause: unknown) => end(Effect.fail(engineError({ operation, ...(reasons ? { reasons } : {}) }, cause)))
+    try {
+      send(unprinted(aborter.signal)).then((answer) => end(Effect.succeed(answer)), failed)
+    } catch (cause) {
+      failed(cause)
+    }
+    return Effect.sync(() => {
+      clearTimeout(timer)
+      aborter.abort()
+    })
+  })
+
+/** The client prints the options of each call into a debug text that nobody reads: see `opaque` in connection.ts. */
+const unprinted = (signal: AbortSignal): AbortSignal => Object.defineProperty(signal, inspect.custom, { value: () => "AbortSignal" })
+
 const permitted = <A>(operation: string, send: Effect.Effect<A, EngineError>, { guard, lost }: Permission) =>
-  Effect.andThen(guard, Effect.raceFirst(send, Effect.andThen(lost, Effect.fail(notLeader(operation)))))
+  Effect.andThen(guard, Effect.raceFirst(send, Effect.andThen(lost, Effect.suspend(() => Effect.fail(notLeader(operation))))))
 
 export const notLeader = (operation: string): EngineError =>
   new EngineError({ operation, reason: "NotLeader", message: "this controller does not hold the lease any more" })
 
+/** Made once each: a metric with attributes is looked up by all of them again. */
+const durations = new Map<string, ReturnType<typeof withOperation>>()
+const withOperation = (operation: string) => Metric.withAttributes(metrics.engineSeconds, { operation })
+
+const durationOf = (operation: string): ReturnType<typeof withOperation> => {
+  const known = durations.get(operation) ?? withOperation(operation)
+  durations.set(operation, known)
+  return known
+}
+
 const observed = <A>(operation: string, call: Effect.Effect<A, EngineError>): Effect.Effect<A, EngineError> =>
   call.pipe(
-    Effect.trackDuration(Metric.withAttributes(metrics.engineSeconds, { operation }), Duration.toSeconds),
+    Effect.trackDuration(durationOf(operation), Duration.toSeconds),
     Effect.tapError(({ reason }) => Metric.update(Metric.withAttributes(metrics.engineErrors, { operation, reason }), 1))
   )
 
@@ -72,7 +104,7 @@ export const engineError = (options: Pick<CallOptions, "operation" | "reasons">,
   const status = statusOf(cause)
   return new EngineError({
     operation: options.operation,
-    reason: status === undefined ? "Unavailable" : options.reasons?.[status] ?? commonReasons[status] ?? "Internal",
+    reason: status === undefined ? "Unavailable" : options.reasons?.[status] ?? commonReasons[status] ?? options.reasons?.other ?? "Internal",
     message: messageOf(cause),
     ...(status === undefined ? {} : { status })
   })

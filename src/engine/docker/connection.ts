@@ -5,6 +5,7 @@ import { Agent as HttpsAgent } from "node:https"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import Docker from "dockerode"
+import { Effect, type Scope } from "effect"
 
 export interface ConnectionOptions {
   /** `unix:///var/run/docker.sock` or `tcp://host:port`. */
@@ -24,28 +25,49 @@ const opaque = <A extends HttpAgent>(agent: A): A => Object.defineProperty(agent
 
 /**
  * A client with an agent of its own. `lasting` is for streams that stay open: each gets a fresh connection, so that it
- * neither takes a place among the calls nor inherits a connection that an engine's restart left half-closed.
+ * neither takes a place among the calls nor inherits a connection that an engine's restart left half-closed. Its
+ * connections end with the scope.
  */
-export const connect = (options: ConnectionOptions, lasting: boolean): Docker => {
-  const url = new URL(options.host)
-  const agentOptions = { keepAlive: !lasting, maxSockets, timeout: 0, ...(lasting ? {} : { keepAliveMsecs: 5000 }) }
-  if (url.protocol === "unix:") {
-    return new Docker({ socketPath: url.pathname, agent: opaque(new HttpAgent(agentOptions)) } as Docker.DockerOptions)
-  }
-  const { certPath } = options
-  const tls = certPath === undefined ? undefined : {
-    ca: readFileSync(join(certPath, "ca.pem")),
-    cert: readFileSync(join(certPath, "cert.pem")),
-    key: readFileSync(join(certPath, "key.pem"))
-  }
-  return new Docker({
-    host: url.hostname,
-    port: url.port === "" ? (tls ? 2376 : 2375) : Number(url.port),
-    protocol: tls ? "https" : "http",
-    ...tls,
-    agent: opaque(tls ? new HttpsAgent({ ...agentOptions, ...tls }) : new HttpAgent(agentOptions))
-  } as Docker.DockerOptions)
+export const connect = (options: ConnectionOptions, lasting: boolean): Effect.Effect<Docker, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(Effect.sync(() => agentFor(options, lasting)), (agent) => Effect.sync(() => agent.destroy())),
+    (agent) => new Docker({ ...nothingFromTheEnvironment, ...target(options), agent } as unknown as Docker.DockerOptions)
+  )
+
+/** The client reads DOCKER_HOST and its companions by itself, and takes seconds for milliseconds. */
+const nothingFromTheEnvironment = {
+  host: undefined, port: undefined, socketPath: undefined, pathPrefix: "/", protocol: "http", timeout: undefined,
+  ca: undefined, cert: undefined, key: undefined, sshOptions: {}
 }
+
+const target = ({ certPath, host }: ConnectionOptions) => {
+  // Not as a URL: a path may have spaces, which an address may not.
+  if (host.startsWith("unix://")) return { socketPath: host.slice("unix://".length) }
+  const { hostname, port } = new URL(host)
+  const isTls = certPath !== undefined
+  return { host: hostname, port: port === "" ? (isTls ? 2376 : 2375) : Number(port), protocol: isTls ? "https" : "http", ...tlsFiles(certPath) }
+}
+
+const tlsFiles = (certPath: string | undefined) => certPath === undefined ? {} : {
+  ca: readFileSync(join(certPath, "ca.pem")),
+  cert: readFileSync(join(certPath, "cert.pem")),
+  key: readFileSync(join(certPath, "key.pem"))
+}
+
+const agentFor = ({ certPath, host }: ConnectionOptions, lasting: boolean): HttpAgent => {
+  const agentOptions = { keepAlive: !lasting, maxSockets, timeout: 0, ...(lasting ? {} : { keepAliveMsecs: 5000 }) }
+  return opaque(certPath === undefined || host.startsWith("unix://")
+    ? new HttpAgent(agentOptions)
+    : new HttpsAgent({ ...agentOptions, ...tlsFiles(certPath) }))
+}
+
+/** A GET whose method in the client forgets the abort signal. `path` ends with `?`, as the client wants it. */
+export const get = (client: Docker, path: string, abortSignal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    client.modem.dial({
+      path, method: "GET", abortSignal, options: {}, statusCodes: { 200: true, 400: "bad parameter", 404: "not found", 500: "server error" }
+    } as never, (error: unknown, answer: unknown) => error ? reject(error) : resolve(answer))
+  })
 
 /** The newest API that this adapter was written for. */
 const newestApi = "1.51"

@@ -53,7 +53,7 @@ export const createBody = (
     },
     HostConfig: {
       NetworkMode: networkId,
-      Mounts: [stateMount(template.gameId, name, settings)],
+      ...stateMount(template.gameId, name, settings),
       RestartPolicy: { Name: "no" },
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],
@@ -70,9 +70,12 @@ export const createBody = (
 const stateMount = (gameId: GameId, name: string, { stateRoot }: BodySettings) =>
   stateRoot === undefined
     ? {
-      Type: "volume",
-      Source: name,
-      Target: statePath,
-      VolumeOptions: { Labels: { [labels.owner]: ownerValue, [labels.gameId]: gameId } }
+      Mounts: [{
+        Type: "volume",
+        Source: name,
+        Target: statePath,
+        VolumeOptions: { Labels: { [labels.owner]: ownerValue, [labels.gameId]: gameId } }
+      }]
     }
-    : { Type: "bind", Source: `${stateRoot}/${name}`, Target: statePath, BindOptions: { CreateMountpoint: true } }
+    // Not as a mount: engines before API 1.42 make the folder of a bind only.
+    : { Binds: [`${stateRoot}/${name}:${statePath}`] }

@@ -7,13 +7,15 @@ import type Docker from "dockerode"
 import { Cause, Clock, Effect, Queue, Schedule, Schema, Stream } from "effect"
 import { isGameId } from "../../domain/GameId.ts"
 import type { EngineError, EngineEvent } from "../ContainerEngine.ts"
-import { type Caller, engineError } from "./call.ts"
+import type { KnownContainers } from "../KnownContainers.ts"
+import { engineError } from "./call.ts"
 import { kindValue, labels, ownerValue } from "./createBody.ts"
 import { JsonObjectStream } from "./jsonStream.ts"
 
 export interface EventOptions {
   readonly client: Docker
-  readonly caller: Caller
+  /** Told of everything that comes and goes. */
+  readonly known: KnownContainers
   /** Run before each connection: agrees on the API version anew. */
   readonly greet: Effect.Effect<unknown, EngineError>
   /** Whether this process itself just made or started that container: then the event says nothing new. */
@@ -79,7 +81,11 @@ const read = (body: Readable, options: EventOptions): Stream.Stream<EngineEvent,
       const fail = (cause: unknown) => {
         Queue.failCauseUnsafe(queue, Cause.fail(engineError({ operation: "events" }, cause)))
       }
-      yield* Effect.addFinalizer(() => Effect.sync(() => body.destroy()))
+      options.known.connected()
+      yield* Effect.addFinalizer(() => Effect.sync(() => {
+        options.known.disconnected()
+        body.destroy()
+      }))
       Queue.offerUnsafe(queue, { _tag: "Opened" })
       body.on("data", (chunk: Uint8Array) => {
         lastMs = clock.currentTimeMillisUnsafe()
@@ -104,7 +110,7 @@ const read = (body: Readable, options: EventOptions): Stream.Stream<EngineEvent,
 /** The actions after which a game may look different; health checks, execs and sent signals are none. */
 const telling: ReadonlySet<string> = new Set(["start", "die", "oom", "pause", "unpause", "rename", "destroy"])
 
-const toEvent = (object: unknown, { isOwnEcho }: EventOptions): EngineEvent | undefined => {
+const toEvent = (object: unknown, { isOwnEcho, known }: EventOptions): EngineEvent | undefined => {
   const decoded = decode(object)
   if (decoded._tag === "None") return undefined
   const { Action, Actor, id, status } = decoded.value
@@ -112,6 +118,8 @@ const toEvent = (object: unknown, { isOwnEcho }: EventOptions): EngineEvent | un
   const action = (Action ?? status ?? "").split(":", 1)[0]!
   const containerId = Actor?.ID ?? id ?? ""
   const gameId = Actor?.Attributes?.[labels.gameId]
-  if (!telling.has(action) || !isGameId(gameId)) return undefined
-  return isOwnEcho(containerId, action) ? undefined : { _tag: "Changed", gameId, containerId, action }
+  if (!isGameId(gameId)) return undefined
+  if (action === "destroy") known.gone(gameId, containerId)
+  else if (action === "create" || action === "start") known.seen(gameId, containerId)
+  return telling.has(action) && !isOwnEcho(containerId, action) ? { _tag: "Changed", gameId, containerId, action } : undefined
 }

@@ -2,14 +2,20 @@
 import type Docker from "dockerode"
 import { Effect } from "effect"
 import type { EngineError, EngineIdentity } from "../ContainerEngine.ts"
-import { Info } from "./answers.ts"
+import { Info, NoneNetwork, Version } from "./answers.ts"
 import { type Caller, decodeAnswer } from "./call.ts"
-import { agreedApi, useApi } from "./connection.ts"
+import { agreedApi, get, useApi } from "./connection.ts"
 
 const decodeInfo = decodeAnswer("info", Info)
+const decodeVersion = decodeAnswer("version", Version)
+const decodeNone = decodeAnswer("witness", NoneNetwork)
 
-// The types know no options of these; the client does.
-type Asking = Record<"version" | "info" | "inspect", (options: { readonly abortSignal: AbortSignal }) => Promise<unknown>>
+export interface Clients {
+  /** Speaks no version: another engine may answer than the one that the version was agreed with, and refuse it. */
+  readonly versionless: Docker
+  /** Those that speak the version that is agreed on. */
+  readonly versioned: readonly [Docker, ...ReadonlyArray<Docker>]
+}
 
 interface Known {
   readonly witness: string
@@ -26,31 +32,28 @@ export interface Identity {
   readonly identity: Effect.Effect<EngineIdentity, EngineError>
 }
 
-export const makeIdentity = (caller: Caller, clients: readonly [Docker, ...ReadonlyArray<Docker>], deadlineMs: number): Identity => {
-  const client = clients[0] as unknown as Asking
+export const makeIdentity = (caller: Caller, { versioned, versionless }: Clients, deadlineMs: number): Identity => {
   let agreed: string | undefined
   let known: Known | undefined
 
-  const negotiate = caller.call({ operation: "ping", deadlineMs }, (abortSignal) => client.version({ abortSignal })).pipe(
-    Effect.map((answer) => {
-      agreed = agreedApi(String((answer as { ApiVersion?: unknown }).ApiVersion ?? "1.41"))
+  const ask = (operation: string, client: Docker, path: string) =>
+    caller.call({ operation, deadlineMs }, (signal) => get(client, path, signal))
+  const negotiate = Effect.flatMap(ask("version", versionless, "/version?"), decodeVersion).pipe(
+    Effect.map(({ ApiVersion }) => {
+      agreed = agreedApi(ApiVersion)
       known = undefined
-      for (const each of clients) useApi(each, agreed)
+      for (const client of versioned) useApi(client, agreed)
       return agreed
     })
   )
-  const witness = caller.call({ operation: "witness", deadlineMs }, (abortSignal) =>
-    (clients[0].getNetwork("none") as unknown as Asking).inspect({ abortSignal })).pipe(
-      Effect.map((answer) => String((answer as { Id?: unknown }).Id ?? "")),
-      Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed(""))
-    )
-  const ask = Effect.fnUntraced(function*(apiVersion: string) {
+  const witness = Effect.flatMap(ask("witness", versioned[0], "/networks/none?"), decodeNone).pipe(
+    Effect.map(({ Id }) => Id),
+    Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed(""))
+  )
+  const identify = Effect.fnUntraced(function*(apiVersion: string) {
     const found = yield* witness
     if (known !== undefined && found !== "" && known.witness === found) return known.identity
-    const info = yield* Effect.flatMap(
-      caller.call({ operation: "info", deadlineMs }, (abortSignal) => client.info({ abortSignal })),
-      decodeInfo
-    )
+    const info = yield* Effect.flatMap(ask("info", versioned[0], "/info?"), decodeInfo)
     // Two engines of one host may share the id; they never share the data.
     const identity = { id: `${info.ID}${info.DockerRootDir}`, version: info.ServerVersion, apiVersion }
     known = { witness: found, identity }
@@ -62,7 +65,7 @@ export const makeIdentity = (caller: Caller, clients: readonly [Docker, ...Reado
   return {
     negotiate,
     identity: Effect.suspend(() => agreed === undefined ? negotiate : Effect.succeed(agreed)).pipe(
-      Effect.flatMap(ask),
+      Effect.flatMap(identify),
       Effect.tapError(() => forget)
     )
   }

@@ -1,14 +1,16 @@
 /** What images say of themselves, remembered: an image's labels never change. */
 import type Docker from "dockerode"
 import { Effect } from "effect"
-import type { EngineError } from "../ContainerEngine.ts"
+import type { EngineError, EngineReason } from "../ContainerEngine.ts"
 import { InspectedImage, type ListedContainer } from "./answers.ts"
 import { type Caller, decodeAnswer } from "./call.ts"
+import { get } from "./connection.ts"
 import { labels } from "./createBody.ts"
 import { containerName, isGameId } from "../../domain/GameId.ts"
 
 const deadlineMs = 5000
 const decodeImage = decodeAnswer("inspect_image", InspectedImage)
+const cannotTell: ReadonlySet<EngineReason> = new Set(["NotFound", "Internal", "Undecodable"])
 /** Images remembered; the oldest is forgotten first. */
 const maximumKnown = 1024
 
@@ -23,14 +25,12 @@ export interface Images {
 
 export const makeImages = ({ call }: Caller, client: Docker): Images => {
   const known = new Map<string, string | undefined>()
-  const inspect = (operation: string, name: string) =>
-    call({ operation, deadlineMs }, (abortSignal) => client.getImage(name).inspect({ abortSignal } as Docker.ImageInspectOptions) as Promise<unknown>)
+  const inspect = (operation: string, name: string) => call({ operation, deadlineMs }, (signal) => get(client, `/images/${name}/json?`, signal))
 
   const gameLabel = (imageId: string): Effect.Effect<string | undefined, EngineError> =>
     known.has(imageId) ? Effect.succeed(known.get(imageId)) : inspect("inspect_image", imageId).pipe(
       Effect.flatMap(decodeImage),
       Effect.map((image) => image.Config?.Labels?.[labels.gameId]),
-      Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed(undefined)),
       Effect.tap((label) => Effect.sync(() => remember(imageId, label)))
     )
   const remember = (imageId: string, label: string | undefined) => {
@@ -46,7 +46,11 @@ export const makeImages = ({ call }: Caller, client: Docker): Images => {
     madeOurs: (container) => {
       const gameId = container.Labels?.[labels.gameId]
       if (isGameId(gameId) && container.Names?.includes(`/${containerName(gameId)}`)) return Effect.succeed(false)
-      return Effect.map(gameLabel(container.ImageID), (label) => label !== undefined && label === gameId)
+      return Effect.map(gameLabel(container.ImageID), (label) => label !== undefined && label === gameId).pipe(
+        // An image that is gone, or that the engine cannot read, says nothing: then its container is not known to be ours.
+        Effect.catchIf((error) => cannotTell.has(error.reason), (error) =>
+          Effect.as(Effect.logDebug(`the image of container ${container.Id.slice(0, 12)} cannot be read; it is left alone`, error), true))
+      )
     }
   }
 }

@@ -61,7 +61,6 @@ export const makePull = Effect.fnUntraced(function*(options: PullOptions): Effec
 })
 
 const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: string) {
-  const auth = yield* Effect.promise(() => registryAuth(options.configFolder, imageRef))
   const aborter = new AbortController()
   const clock = yield* Clock.Clock
   let lastProgressMs = clock.currentTimeMillisUnsafe()
@@ -69,7 +68,10 @@ const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: str
     lastProgressMs = clock.currentTimeMillisUnsafe()
   }
   const work = Effect.tryPromise({
-    try: () => follow(options.client, imageRef, auth, aborter.signal, progress),
+    try: async () => {
+      const auth = await registryAuth(options.configFolder, imageRef)
+      await follow(options.client, imageRef, auth, aborter.signal, progress)
+    },
     catch: (cause) => cause instanceof EngineError ? cause : engineError({ operation: "pull", reasons: refused }, cause)
   })
   const stalled = Effect.gen(function*() {
@@ -89,7 +91,8 @@ const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: str
   yield* Effect.raceFirst(work, stalled).pipe(Effect.ensuring(Effect.sync(() => aborter.abort())))
 })
 
-const refused = { 400: "PullFailed", 401: "PullFailed", 403: "PullFailed", 404: "PullFailed", 500: "PullFailed" } as const
+/** Whatever status it answers with, the engine has spoken. */
+const refused = { 400: "PullFailed", 404: "PullFailed", 409: "PullFailed", other: "PullFailed" } as const
 
 /** Reads the engine's progress to its end. */
 const follow = async (
@@ -101,17 +104,17 @@ const follow = async (
 ): Promise<void> => {
   const body = await dial(client, nameAndTag(imageRef), auth, signal)
   const objects = new JsonObjectStream()
-  let last = ""
+  /** The last word of each layer: the same line again and again is no progress, whichever layers take turns. */
+  const last = new Map<unknown, string>()
   for await (const chunk of body) {
     for (const object of objects.push(chunk as Uint8Array)) {
       const line = object as { error?: unknown; errorDetail?: { message?: unknown }; id?: unknown; status?: unknown; progressDetail?: unknown }
       if (line.error !== undefined || line.errorDetail !== undefined) {
         throw new EngineError({ operation: "pull", reason: "PullFailed", message: String(line.errorDetail?.message ?? line.error) })
       }
-      const state = JSON.stringify([line.id, line.status, line.progressDetail])
-      // The same line again and again is no progress ("Waiting", "Retrying in 3 seconds").
-      if (state !== last && !String(line.status).startsWith("Retrying")) progress()
-      last = state
+      const state = JSON.stringify([line.status, line.progressDetail])
+      if (state !== last.get(line.id) && !String(line.status).startsWith("Retrying")) progress()
+      last.set(line.id, state)
     }
   }
 }

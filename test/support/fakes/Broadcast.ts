@@ -48,9 +48,9 @@ export class Broadcast<A> {
     for (const end of broken) end()
   }
 
-  /** A line that opens with `opened`, is opened anew by `reconnect` whenever it breaks, and never ends. */
-  stream(opened: A, reconnect: Schedule.Schedule<unknown>): Stream.Stream<A> {
-    return Stream.unwrap(Effect.map(this.#open, () => this.#listen(opened))).pipe(
+  /** A line that opens with `opened`, is opened anew by `reconnect` whenever it breaks (`closed`), and never ends. */
+  stream(opened: A, reconnect: Schedule.Schedule<unknown>, closed: () => void = () => {}): Stream.Stream<A> {
+    return Stream.unwrap(Effect.map(this.#open, () => this.#listen(opened, closed))).pipe(
       Stream.catch(() => Stream.empty),
       Stream.repeat(reconnect)
     )
@@ -60,7 +60,7 @@ export class Broadcast<A> {
     this.line.mode === "refused" ? Effect.fail("refused" as const) : this.#server.reach(() => {}, () => "refused" as const, false)
   )
 
-  #listen(opened: A): Stream.Stream<A> {
+  #listen(opened: A, closed: () => void): Stream.Stream<A> {
     return Stream.callback<A>((queue) =>
       Effect.acquireRelease(
         Effect.sync(() => {
@@ -69,7 +69,10 @@ export class Broadcast<A> {
           listener(opened)
           return listener
         }),
-        (listener) => Effect.sync(() => this.#listeners.delete(listener))
+        (listener) => Effect.sync(() => {
+          this.#listeners.delete(listener)
+          closed()
+        })
       ), { bufferSize: 4096, strategy: "sliding" })
   }
 }

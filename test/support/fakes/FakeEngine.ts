@@ -1,9 +1,10 @@
 /** ContainerEngine over an engine in memory. One instance is one controller's client; many may share a world. */
-import { Context, Effect, Layer, Schedule, type Scope, Stream } from "effect"
+import { Context, Effect, Exit, Layer, Schedule, type Scope, Stream } from "effect"
 import { containerName, type GameId, isGameId } from "../../../src/domain/GameId.ts"
 import {
   type ContainerDetail, ContainerEngine, type ContainerSummary, type ContainerTemplate, EngineError
 } from "../../../src/engine/ContainerEngine.ts"
+import { KnownContainers } from "../../../src/engine/KnownContainers.ts"
 import { notLeader, type Permission } from "../../../src/engine/docker/call.ts"
 import { byImageAlone, type FakeContainer, isLabelled, labelNames, refusal } from "./container.ts"
 import { EngineWorld } from "./EngineWorld.ts"
@@ -48,6 +49,7 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
   const deadlines = { ...defaultDeadlines, ...options.deadlines }
   /** Containers that this client started itself, whose `start` event is no news. */
   const echoes = new Set<string>()
+  const known = new KnownContainers()
 
   /** A call that names no container, or none that is there. */
   const ask = <A>(verb: string, deadlineMs: number, gameId: string | null, body: () => A, mutates = false) =>
@@ -68,11 +70,21 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
       : Effect.fail(refusal(verb, "Invalid", `${JSON.stringify(id)} is not a full container id`, 400))
 
   const create = (template: ContainerTemplate) =>
-    ask("create", deadlines.change, template.gameId, () => world.make(requestOf(template)).id, true)
+    ask("create", deadlines.change, template.gameId, () => world.make(requestOf(template)).id, true).pipe(
+      Effect.tap((id) => Effect.sync(() => known.made(template.gameId, id))),
+      Effect.tapError(() => Effect.sync(() => known.doubt(template.gameId)))
+    )
 
   const engine: ContainerEngine["Service"] = {
     identity: ask("ping", deadlines.ping, null, () => ({ id: world.engineId, version: world.version, apiVersion: "1.41" })),
-    list: (gameId) => ask("list", deadlines.list, gameId ?? null, () => list(world, gameId)),
+    known: (gameId) => known.of(gameId),
+    list: (gameId) =>
+      Effect.suspend(() => {
+        const done = known.listing(gameId)
+        return ask("list", deadlines.list, gameId ?? null, () => list(world, gameId)).pipe(
+          Effect.onExit((exit) => Effect.sync(() => done(Exit.isSuccess(exit) ? exit.value : null)))
+        )
+      }),
     inspect: (id) =>
       fullId.test(id)
         ? askOf("inspect", deadlines.inspect, id, () => inspect(world, id, options.enginePort ?? 8080), false)
@@ -88,8 +100,13 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
     remove: (id) => change("remove", deadlines.change, id, () => world.remove(id)),
     hasImage: (imageRef) => ask("has_image", deadlines.inspect, null, () => world.images.get(imageRef)?.onHost === true),
     pull: yield* makePull(world, options.pullStallMs ?? 120_000),
-    events: world.events.stream({ _tag: "Opened" }, reconnect).pipe(Stream.filter((event) => {
-      if (event._tag === "Opened") return true
+    events: world.events.stream({ _tag: "Opened" }, reconnect, () => known.disconnected()).pipe(Stream.filter((event) => {
+      if (event._tag === "Opened") {
+        known.connected()
+        return true
+      }
+      if (event.action === "destroy") known.gone(event.gameId, event.containerId)
+      else if (event.action === "create" || event.action === "start") known.seen(event.gameId, event.containerId)
       return telling.has(event.action) && !(event.action === "start" && echoes.delete(event.containerId))
     }))
   }

@@ -126,6 +126,7 @@ export const faultyEngine = (life: Life, engine: ContainerEngine["Service"]): Co
   const on = through(life, "engine", (operation, reason) => new EngineError({ operation, reason, message: "injected" }))
   return {
     identity: on("identity", false, "", engine.identity),
+    known: engine.known,
     list: (gameId) => on("list", false, gameId ?? "all", engine.list(gameId)),
     inspect: (id) => on("inspect", false, id.slice(0, 12), engine.inspect(id)),
     create: (template) => on("create", true, template.gameId, engine.create(template)),
