@@ -7,6 +7,14 @@ export const percentile = (values: ReadonlyArray<number>, p: number): number => 
   return sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)] ?? Number.NaN
 }
 
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+export const rates = (values: ReadonlyArray<number>): string => `${values.map((rate) => rate.toFixed(2)).join(", ")}/s`
+
 /** Runs `work` for each item, at most `limit` at once. */
 export const pooled = async <A>(items: ReadonlyArray<A>, limit: number, work: (item: A) => Promise<void>): Promise<void> => {
   let next = 0

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { cache, type TestEnvironment } from "../../scripts/lib/testEnvironment.ts"
 import { debianTree } from "../../scripts/lib/engines.ts"
 import { until } from "../support/until.ts"
+import { removeVolumes } from "./games.ts"
 import { pooled, seconds } from "./measure.ts"
 
 const state = "/var/lib/galaxy-game"
@@ -80,8 +81,4 @@ export const composeRate = async (environment: TestEnvironment, host: string, do
     compose("down", "-v", "-t", "0")
     rmSync(inside, { recursive: true, force: true })
   }
-}
-
-const removeVolumes = async (docker: Docker, name: RegExp): Promise<void> => {
-  for (const volume of (await docker.listVolumes()).Volumes) if (name.test(volume.Name)) await docker.getVolume(volume.Name).remove().catch(() => {})
 }
