@@ -18,8 +18,8 @@ interface Listing {
 
 export class KnownContainers {
   #ids = new Map<GameId, Set<string>>()
-  /** Games that a container turned up for which no list has shown yet. */
-  readonly #unsure = new Set<GameId>()
+  /** Games with containers that turned up and that no list has shown yet. */
+  readonly #unsure = new Map<GameId, Set<string>>()
   readonly #listings = new Set<Listing>()
   #begun = 0
   /** The first list that counts: begun with this connection, and not before the last full list that was taken. */
@@ -51,9 +51,11 @@ export class KnownContainers {
     this.#unsure.clear()
   }
 
-  /** This process made a container. */
+  /** This process made a container. Its event may have come before the answer did. */
   made(gameId: GameId, id: string): void {
     this.#touch(gameId)
+    const unsure = this.#unsure.get(gameId)
+    if (unsure?.delete(id) && unsure.size === 0) this.#unsure.delete(gameId)
     const known = this.#ids.get(gameId)
     if (known) known.add(id)
     else this.#ids.set(gameId, new Set([id]))
@@ -62,8 +64,7 @@ export class KnownContainers {
   /** An event of a container that may be new. Whether it is the game's, only a list can tell: an image may have its labels. */
   seen(gameId: GameId, id: string): void {
     if (this.#ids.get(gameId)?.has(id)) return
-    this.#touch(gameId)
-    this.#unsure.add(gameId)
+    this.#doubt(gameId, id)
   }
 
   gone(gameId: GameId, id: string): void {
@@ -74,8 +75,14 @@ export class KnownContainers {
 
   /** Something went wrong with this game's containers: ask next time. */
   doubt(gameId: GameId): void {
+    this.#doubt(gameId, "")
+  }
+
+  #doubt(gameId: GameId, id: string): void {
     this.#touch(gameId)
-    this.#unsure.add(gameId)
+    const unsure = this.#unsure.get(gameId)
+    if (unsure) unsure.add(id)
+    else this.#unsure.set(gameId, new Set([id]))
   }
 
   /** Called before a list is asked for, of one game or of all; what it answers takes the list's answer. */
@@ -99,7 +106,7 @@ export class KnownContainers {
       else fresh.set(gameId, new Set([id]))
     }
     for (const gameId of touched) this.#keep(gameId, fresh)
-    for (const gameId of this.#unsure) if (!touched.has(gameId)) this.#unsure.delete(gameId)
+    for (const gameId of this.#unsure.keys()) if (!touched.has(gameId)) this.#unsure.delete(gameId)
     this.#ids = fresh
     this.#isComplete = true
     this.#oldest = number
@@ -110,7 +117,7 @@ export class KnownContainers {
     const known = this.#ids.get(gameId)
     if (known && this.#isComplete) fresh.set(gameId, known)
     else fresh.delete(gameId)
-    if (!this.#isComplete) this.#unsure.add(gameId)
+    if (!this.#isComplete) this.doubt(gameId)
   }
 
   #takeOne(gameId: GameId, ids: ReadonlyArray<string>): void {

@@ -1,6 +1,6 @@
 /** What every ContainerEngine promises, Docker's and the one in memory: the same tests for both. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { ContainerEngine, ContainerTemplate, EngineError } from "../../src/engine/ContainerEngine.ts"
 import { until } from "../support/until.ts"
@@ -11,8 +11,11 @@ export interface OpenEngine {
   readonly image: string
   /** A container of somebody else with that name; answers its id. */
   readonly foreign: (name: string) => Promise<string>
+  /** A running container made by hand with the contract's labels for that game; answers its id. */
+  readonly byHand: (gameId: string) => Promise<string>
   /** Kills or removes behind the engine's back. */
   readonly killBehind: (id: string) => Promise<void>
+  readonly pauseBehind: (id: string) => Promise<void>
   readonly removeBehind: (id: string) => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -98,6 +101,43 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
       assert.strictEqual(ended === "gone" ? undefined : ended.exit?.code, 137)
       await opened.removeBehind(id)
       await until("it is gone", async () => (await state(id)) === "gone")
+    })
+
+    it("knows a game's containers without asking, from the first list on, and knows when it does not", async () => {
+      const g = "known1" as GameId
+      const { engine } = opened
+      const listening = Effect.runFork(Stream.runDrain(engine.events))
+      await until("it knows", async () => {
+        await run(() => engine.list())
+        return engine.known(g) !== undefined
+      })
+      assert.deepStrictEqual(engine.known(g), [])
+      const own = await run(() => engine.create(template("known1")))
+      assert.deepStrictEqual(engine.known(g), [own])
+      await run(() => engine.remove(own))
+      await until("it knows that it is gone", () => engine.known(g)?.length === 0)
+      const manual = await opened.byHand("known1")
+      await until("it doubts", () => engine.known(g) === undefined)
+      // An event that comes while a list is under way leaves the doubt: the list may be older.
+      await until("a list tells", async () => {
+        await run(() => engine.list(g))
+        return engine.known(g)?.join() === manual
+      })
+      await opened.removeBehind(manual)
+      await until("it knows that it is gone", () => engine.known(g)?.length === 0)
+      await Effect.runPromise(Fiber.interrupt(listening))
+      assert.isUndefined(engine.known(g))
+    })
+
+    it("thaws a frozen container, and takes one that is not frozen for thawed", async () => {
+      const id = await run((engine) => engine.create(template("thaw1")))
+      await run((engine) => engine.start(id))
+      await opened.pauseBehind(id)
+      assert.strictEqual(await state(id), "paused")
+      await run((engine) => engine.unpause(id))
+      await run((engine) => engine.unpause(id))
+      assert.strictEqual(await state(id), "running")
+      await opened.removeBehind(id)
     })
 
     it("tells the same identity each time", async () => {

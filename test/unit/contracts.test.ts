@@ -43,6 +43,8 @@ engineContract("in memory", async () => {
     engine: Context.get(context, ContainerEngine),
     image,
     foreign: async (name) => world.run({ name, image, labels: {} }).id,
+    byHand: async (gameId) => world.run(world.byHand(gameId, image)).id,
+    pauseBehind: async (id) => world.pause(id),
     killBehind: async (id) => world.kill(id, "SIGKILL"),
     removeBehind: async (id) => world.removeByForce(id),
     close

@@ -44,6 +44,6 @@ describe("the body of a game's container", () => {
 
   it("keeps the state in a volume of the game's name, or under the folder that is set", () => {
     assert.deepInclude(body().HostConfig.Mounts[0], { Type: "volume", Source: "galaxy-game-g1" })
-    assert.deepInclude(body({}, "/srv/games").HostConfig.Mounts[0], { Type: "bind", Source: "/srv/games/galaxy-game-g1" })
+    assert.deepStrictEqual(body({}, "/srv/games").HostConfig.Binds, ["/srv/games/galaxy-game-g1:/var/lib/galaxy-game"])
   })
 })

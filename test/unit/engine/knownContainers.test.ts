@@ -92,6 +92,10 @@ describe("KnownContainers", () => {
     known.made(g1, "c1")
     known.seen(g1, "c1")
     assert.deepStrictEqual(known.of(g1), ["c1"])
+    known.seen(g2, "c2")
+    assert.isUndefined(known.of(g2))
+    known.made(g2, "c2")
+    assert.deepStrictEqual(known.of(g2), ["c2"])
   })
 
   it("forgets what was removed, whatever an older list says", () => {
@@ -135,7 +139,10 @@ describe("KnownContainers", () => {
           const id = `c${++made}`
           here.add(id)
           tell(() => known.seen(game, id))
-          if (roll(2) === 0) known.made(game, id)
+          // Before its event or after it.
+          const order = roll(3)
+          if (order === 0) known.made(game, id)
+          else if (order === 1) tell(() => here.has(id) ? known.made(game, id) : undefined)
           break
         }
         case 1: {
