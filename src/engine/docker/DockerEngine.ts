@@ -10,7 +10,8 @@ import { ContainerList, Created, detail, InspectedContainer, summary } from "./a
 import { type CallOptions, decodeAnswer, makeCaller, type Permission } from "./call.ts"
 import { connect, type ConnectionOptions } from "./connection.ts"
 import { createBody, kindValue, labels, ownerValue } from "./createBody.ts"
-import { engineEvents } from "./events.ts"
+import { engineEvents, type EventLine } from "./events.ts"
+import { makeExitProof } from "./exits.ts"
 import { makeIdentity } from "./identity.ts"
 import { makeImages } from "./images.ts"
 import { makeNetwork } from "./network.ts"
@@ -53,6 +54,8 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   const pull = yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig })
   const echoes = makeEchoes()
   const known = new KnownContainers()
+  const line: EventLine = { connectedSinceMs: undefined }
+  const proven = makeExitProof({ client: streams, caller, connectedSinceMs: () => line.connectedSinceMs })
   const { identity, negotiate } = makeIdentity(caller, { versionless, versioned: [client, streams] }, deadlines.ping)
 
   const read = <A>(operation: string, deadlineMs: number, send: (signal: AbortSignal) => Promise<A>) =>
@@ -71,7 +74,8 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
 
   const inspect = Effect.fnUntraced(function*(id: string) {
     const seen = yield* inspectRaw(yield* wholeId("inspect", id))
-    return seen === "gone" ? seen : detail(seen, options.enginePort) ?? "gone" as const
+    const found = seen === "gone" ? undefined : detail(seen, options.enginePort)
+    return found === undefined ? "gone" as const : yield* proven(found)
   })
 
   const create = Effect.fnUntraced(function*(template: ContainerTemplate) {
@@ -167,7 +171,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     remove: (id) => Effect.flatMap(wholeId("remove", id), remove),
     hasImage: images.has,
     pull,
-    events: engineEvents({ client: streams, known, greet: negotiate, isOwnEcho: echoes.isOwn })
+    events: engineEvents({ client: streams, known, line, greet: negotiate, isOwnEcho: echoes.isOwn })
   }
 })
 
