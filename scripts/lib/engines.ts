@@ -1,5 +1,5 @@
 /** Docker Engines: the machine's own, and private ones for tests. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { request } from "node:http"
 import { join } from "node:path"
 import { background, ensureProgram, isDebian, isRoot, run, say, succeeds, until } from "./run.ts"
@@ -89,9 +89,47 @@ export const stopEngine = async (pidFile: string, signal: NodeJS.Signals = "SIGT
   await until(`end of engine ${pid}`, 60_000, () => !existsSync(`/proc/${pid}`))
 }
 
+/** Processes of this machine whose command line names `text`, and all that descend from them. */
+const processesOf = (text: string): ReadonlyArray<number> => {
+  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      const [, parent] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")
+      return [{ pid: Number(pid), parent: Number(parent), command: readFileSync(`/proc/${pid}/cmdline`, "utf8") }]
+    } catch {
+      return []
+    }
+  })
+  const found = new Set(all.filter(({ command }) => command.includes(text)).map(({ pid }) => pid))
+  for (let before = -1; before !== found.size;) {
+    before = found.size
+    for (const { parent, pid } of all) if (found.has(parent)) found.add(pid)
+  }
+  found.delete(process.pid)
+  return [...found]
+}
+
+/** As if the plug was pulled: the engine, its containers and everything that it keeps in memory are gone at once. */
+export const cutPower = async (pidFile: string): Promise<void> => {
+  const folder = join(pidFile, "..")
+  for (const pid of processesOf(join(folder, "exec"))) {
+    try {
+      process.kill(pid, "SIGKILL")
+    } catch {
+      // It ended with another one.
+    }
+  }
+  await until("all processes of the engine are gone", 20_000, () => processesOf(join(folder, "exec")).length === 0)
+  unmountUnder(folder)
+  rmSync(join(folder, "exec"), { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+}
+
+const unmountUnder = (folder: string): void => {
+  succeeds("sh", ["-c", `for m in $(grep -o ' ${folder}/[^ ]*' /proc/mounts | sort -r); do umount -l $m; done`])
+}
+
 /** Removes an engine's folder, with what a killed engine left mounted in it. */
 export const removeFolder = (folder: string): void => {
-  succeeds("sh", ["-c", `for m in $(grep -o ' ${folder}[^ ]*' /proc/mounts | sort -r); do umount -l $m; done`])
+  unmountUnder(folder)
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
 }
 
