@@ -1,5 +1,5 @@
-/** The engine silent or away for a minute, both engines and both ways at once: it is the same minute. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+/** The engine silent or away for a minute: both engines and both ways at once, for it is the same minute. */
+import { assert, describe, it } from "@effect/vitest"
 import { EngineProxy } from "../support/engineProxy.ts"
 import { environment } from "../support/environment.ts"
 import { until } from "../support/until.ts"
@@ -7,55 +7,56 @@ import { type ControllerProcess, World } from "../support/world.ts"
 
 const minuteMs = 60_000
 
-const scenes = environment.engines.flatMap((engine) =>
-  (["hang", "refuse"] as const).map((fault) => ({ name: `${engine.name}, ${fault}`, fault, world: new World(engine.host), proxy: new EngineProxy(engine.host) })))
+const scenes = environment.engines.flatMap((engine) => (["hang", "refuse"] as const).map((fault) => [engine.name, fault, engine.host] as const))
 
-describe.each(scenes)("an engine that is away for a minute ($name)", ({ fault, proxy, world }) => {
-  let controller: ControllerProcess
-  beforeAll(async () => {
+describe("an engine that is away for a minute", () => {
+  it.concurrent.each(scenes)("has nothing declared gone and nothing told, and a full list decides on its return (%s, %s)", async (_name, fault, host) => {
+    const world = new World(host)
+    const proxy = new EngineProxy(host)
     await world.open()
     await proxy.open()
-    controller = await world.start({ DOCKER_HOST: proxy.host })
-  })
-  afterAll(async () => {
-    await world.close()
-    proxy.close()
-  })
-
-  it.concurrent("has nothing declared gone and nothing told, and a full list decides on its return", async () => {
-    const stays = await world.result(await world.startJob("stays"))
-    await world.insertGame("goes")
-    const goes = await world.status("goes", "running")
-    const sinceMs = Date.now()
-    proxy.fault = () => fault
-    proxy.cut()
-    const down = await until("not ready", async () => {
-      const { body, status } = await controller.readyz()
-      return status === 503 && !body.checks.engine!.ok ? body : undefined
-    })
-    assert.isTrue(down.checks.postgres!.ok && down.checks.redis!.ok)
-    await until("all starts are told", async () => (await world.health("goes")).length === 1)
-    const told = (await world.entries("health_events")).length
-    // Behind its back, with nobody to tell it.
-    await world.docker.getContainer(goes.current_container_id).remove({ force: true })
-    const late = await world.startJob("late")
-    await until("a minute has passed", () => Date.now() - sinceMs > minuteMs, 2 * minuteMs, 200)
-    assert.lengthOf(await world.entries("health_events"), told)
-    for (const game of ["stays", "goes"]) assert.lengthOf(await world.operations(game), 1)
-    assert.lengthOf(await world.results(late), 0)
-    assert.deepInclude(await world.record("goes"), { status: "running", current_container_id: goes.current_container_id })
-
-    proxy.fault = () => "pass"
-    proxy.cut()
-    assert.strictEqual((await world.result(late)).outcome, "success")
-    await until("the one that went is told", async () => (await world.health("goes", "container_disappeared")).length === 1)
-    await until("and made anew", async () => {
-      const record = await world.record("goes")
-      return record?.status === "running" && record.current_container_id !== goes.current_container_id
-    })
-    await until("ready again", async () => (await controller.readyz()).status === 200)
-    assert.lengthOf(await world.operations("stays"), 1)
-    assert.isTrue((await world.docker.getContainer(stays.container_id!).inspect()).State.Running)
-    assert.strictEqual(controller.process.exitCode, null)
+    try {
+      const controller = await world.start({ DOCKER_HOST: proxy.host })
+      await scene(world, proxy, controller, fault)
+    } finally {
+      await world.close()
+      proxy.close()
+    }
   })
 })
+
+const scene = async (world: World, proxy: EngineProxy, controller: ControllerProcess, fault: "hang" | "refuse"): Promise<void> => {
+  const stays = await world.result(await world.startJob("stays"))
+  await world.insertGame("goes")
+  const goes = await world.status("goes", "running")
+  await until("all starts are told", async () => (await world.entries("health_events")).length === 2)
+  const sinceMs = Date.now()
+  proxy.fault = () => fault
+  proxy.cut()
+  const down = await until("not ready", async () => {
+    const { body, status } = await controller.readyz()
+    return status === 503 && !body.checks.engine!.ok ? body : undefined
+  })
+  assert.isTrue(down.checks.postgres!.ok && down.checks.redis!.ok)
+  // Behind its back, with nobody to tell it.
+  await world.docker.getContainer(goes.current_container_id).remove({ force: true })
+  const late = await world.startJob("late")
+  await until("a minute has passed", () => Date.now() - sinceMs > minuteMs, 2 * minuteMs, 200)
+  assert.lengthOf(await world.entries("health_events"), 2)
+  for (const game of ["stays", "goes"]) assert.lengthOf(await world.operations(game), 1)
+  assert.lengthOf(await world.results(late), 0)
+  assert.deepInclude(await world.record("goes"), { status: "running", current_container_id: goes.current_container_id })
+
+  proxy.fault = () => "pass"
+  proxy.cut()
+  assert.strictEqual((await world.result(late)).outcome, "success")
+  await until("the one that went is told", async () => (await world.health("goes", "container_disappeared")).length === 1)
+  await until("and made anew", async () => {
+    const record = await world.record("goes")
+    return record?.status === "running" && record.current_container_id !== goes.current_container_id
+  })
+  await until("ready again", async () => (await controller.readyz()).status === 200)
+  assert.lengthOf(await world.operations("stays"), 1)
+  assert.isTrue((await world.docker.getContainer(stays.container_id!).inspect()).State.Running)
+  assert.strictEqual(controller.process.exitCode, null)
+}

@@ -10,8 +10,7 @@ import { ContainerList, Created, detail, InspectedContainer, summary } from "./a
 import { type CallOptions, decodeAnswer, makeCaller, type Permission } from "./call.ts"
 import { connect, type ConnectionOptions } from "./connection.ts"
 import { createBody, kindValue, labels, ownerValue } from "./createBody.ts"
-import { engineEvents, type EventLine } from "./events.ts"
-import { makeExitProof } from "./exits.ts"
+import { engineEvents } from "./events.ts"
 import { makeIdentity } from "./identity.ts"
 import { makeImages } from "./images.ts"
 import { makeNetwork } from "./network.ts"
@@ -54,8 +53,6 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   const pull = yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig })
   const echoes = makeEchoes()
   const known = new KnownContainers()
-  const line: EventLine = { connectedSinceMs: undefined }
-  const proven = makeExitProof({ client: streams, caller, connectedSinceMs: () => line.connectedSinceMs })
   const { identity, negotiate } = makeIdentity(caller, { versionless, versioned: [client, streams] }, deadlines.ping)
 
   const read = <A>(operation: string, deadlineMs: number, send: (signal: AbortSignal) => Promise<A>) =>
@@ -74,8 +71,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
 
   const inspect = Effect.fnUntraced(function*(id: string) {
     const seen = yield* inspectRaw(yield* wholeId("inspect", id))
-    const found = seen === "gone" ? undefined : detail(seen, options.enginePort)
-    return found === undefined ? "gone" as const : yield* proven(found)
+    return seen === "gone" ? seen : detail(seen, options.enginePort) ?? "gone" as const
   })
 
   const create = Effect.fnUntraced(function*(template: ContainerTemplate) {
@@ -171,7 +167,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     remove: (id) => Effect.flatMap(wholeId("remove", id), remove),
     hasImage: images.has,
     pull,
-    events: engineEvents({ client: streams, known, line, greet: negotiate, isOwnEcho: echoes.isOwn })
+    events: engineEvents({ client: streams, known, greet: negotiate, isOwnEcho: echoes.isOwn })
   }
 })
 

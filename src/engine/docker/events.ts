@@ -12,16 +12,10 @@ import { engineError } from "./call.ts"
 import { kindValue, labels, ownerValue } from "./createBody.ts"
 import { JsonObjectStream } from "./jsonStream.ts"
 
-/** How the events come in, for those who need to know. */
-export interface EventLine {
-  connectedSinceMs: number | undefined
-}
-
 export interface EventOptions {
   readonly client: Docker
   /** Told of everything that comes and goes. */
   readonly known: KnownContainers
-  readonly line: EventLine
   /** Run before each connection: agrees on the API version anew. */
   readonly greet: Effect.Effect<unknown, EngineError>
   /** Whether this process itself just made or started that container: then the event says nothing new. */
@@ -88,10 +82,8 @@ const read = (body: Readable, options: EventOptions): Stream.Stream<EngineEvent,
         Queue.failCauseUnsafe(queue, Cause.fail(engineError({ operation: "events" }, cause)))
       }
       options.known.connected()
-      options.line.connectedSinceMs = lastMs
       yield* Effect.addFinalizer(() => Effect.sync(() => {
         options.known.disconnected()
-        options.line.connectedSinceMs = undefined
         body.destroy()
       }))
       Queue.offerUnsafe(queue, { _tag: "Opened" })
