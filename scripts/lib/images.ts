@@ -58,22 +58,24 @@ export interface Registry {
   readonly pid: number
 }
 
-/** Debian's docker-registry on the loopback, its images in `folder`. */
-export const startRegistry = async (folder: string): Promise<Registry> => {
+/** Debian's docker-registry on the loopback, its images in `folder`; with `users` (lines of htpasswd) it asks who it is. */
+export const startRegistry = async (folder: string, users?: string): Promise<Registry> => {
   ensureProgram("docker-registry", ["docker-registry"])
   mkdirSync(folder, { recursive: true })
   const address = `127.0.0.1:${await freePort()}`
+  if (users !== undefined) writeFileSync(join(folder, "users"), users)
+  const auth = users === undefined ? "" : `auth: {htpasswd: {realm: test, path: ${folder}/users}}\n`
   writeFileSync(join(folder, "config.yml"),
-    `version: 0.1\nlog: {accesslog: {disabled: false}}\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: ${address}}\n`)
+    `${auth}version: 0.1\nlog: {accesslog: {disabled: false}}\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: ${address}}\n`)
   const logFile = join(folder, "registry.log")
   const { pid } = background("docker-registry", ["serve", join(folder, "config.yml")], logFile)
-  await until("registry", 20_000, () => fetch(`http://${address}/v2/`).then((answer) => answer.ok, () => false))
+  await until("registry", 20_000, () => fetch(`http://${address}/v2/`).then(({ ok, status }) => ok || status === 401, () => false))
   return { address, logFile, pid: pid! }
 }
 
 /** Pushes an image of the engine to the registry. */
-export const push = (host: string, image: string): Promise<void> =>
-  dockerAt(host).getImage(image).push({ authconfig: { username: "", password: "", serveraddress: "" } }).then((stream) =>
+export const push = (host: string, image: string, login = { username: "", password: "" }): Promise<void> =>
+  dockerAt(host).getImage(image).push({ authconfig: { ...login, serveraddress: "" } }).then((stream) =>
     new Promise((resolve, reject) => {
       let output = ""
       stream.on("data", (chunk: Uint8Array) => { output += chunk })

@@ -155,6 +155,37 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     assert.lengthOf(await world.containers("exit2"), 1)
   })
 
+  it("tells a game that is killed for want of memory as such, and on_failure starts it again", async () => {
+    await world.insertGame("oom1", {
+      policy: "on_failure", spec: { command: ["/bin/sh", "-c", "x=a; while :; do x=$x$x; done"], resources: { memory: "16Mi" } }
+    })
+    const event = await until("the event", async () => (await world.health("oom1", "container_oom"))[0])
+    assert.strictEqual(JSON.parse(event.details!).exit_code, 137)
+    await until("a restart", async () => (await world.operations("oom1", "reconcile_restart")).length >= 1)
+    assert.lengthOf(await world.health("oom1", "container_exited"), 0)
+    await world.sql`UPDATE rtmanager.games SET state = 'stopped' WHERE game_id = 'oom1'`
+    await world.status("oom1", "stopped")
+  })
+
+  it("waits 1 s, 2 s, 4 s before it restarts a game that keeps ending", async () => {
+    await world.insertGame("loop1", { spec: { command: ["/bin/false"] } })
+    const starts = await until("three restarts", async () => {
+      const found = await world.health("loop1", "container_started")
+      return found.length >= 4 ? found : undefined
+    }, 30_000)
+    const ends = await world.health("loop1", "container_exited")
+    const waits = [1, 2, 3].map((index) => Number(starts[index]!.occurred_at_ms) - Number(ends[index - 1]!.occurred_at_ms))
+    for (const [index, wantedMs] of [1000, 2000, 4000].entries()) {
+      // Not before its time; how soon after it depends on what else the engine does.
+      assert.isAtLeast(waits[index]!, wantedMs - 50, String(waits))
+      assert.isBelow(waits[index]!, wantedMs + 3000, String(waits))
+    }
+    const record = await world.record("loop1")
+    assert.isTrue(record?.conditions.some(({ reason }: { reason: string }) => ["BackOff", "Settled"].includes(reason)))
+    await world.sql`DELETE FROM rtmanager.games WHERE game_id = 'loop1'`
+    await world.status("loop1", "removed")
+  })
+
   it("stops by a job with SIGTERM, keeps the volume, and starts again where it was", async () => {
     const started = await world.result(await world.startJob("stop1"))
     const stopped = await world.result(await world.stopJob("stop1"))
@@ -189,6 +220,55 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     await world.docker.getVolume("galaxy-game-bye1").inspect()
     const late = await world.result(await world.startJob("bye1"))
     assert.deepInclude(late, { outcome: "failure", error_code: "conflict" })
+  })
+
+  it("removes for good by the row's state, and reports a container that turns up for it, untouched", async () => {
+    await world.insertGame("bye2")
+    await world.status("bye2", "running")
+    await world.sql`UPDATE rtmanager.games SET state = 'removed' WHERE game_id = 'bye2'`
+    await world.status("bye2", "removed")
+    const id = await world.runByHand("bye2")
+    await until("the report", () => controller.log().includes("galaxy-game-bye2-manual"))
+    assert.strictEqual((await world.record("bye2"))?.status, "removed")
+    assert.isTrue((await world.docker.getContainer(id).inspect()).State.Running)
+    assert.lengthOf(await world.operations("bye2", "reconcile_adopt"), 0)
+    await world.docker.getContainer(id).remove({ force: true })
+  })
+
+  it("reports a second container for a game that somebody made, and leaves both alone", async () => {
+    await world.insertGame("two1")
+    const before = await world.status("two1", "running")
+    const id = await world.runByHand("two1")
+    await until("the report", () => controller.log().includes("galaxy-game-two1-manual"))
+    await until("a resync after it", async () => controller.log().split("galaxy-game-two1-manual").at(-1)!.includes("\"resync\""))
+    assert.isTrue((await world.docker.getContainer(id).inspect()).State.Running)
+    assert.strictEqual((await world.record("two1"))?.current_container_id, before.current_container_id)
+    assert.isTrue((await world.docker.getContainer(before.current_container_id).inspect()).State.Running)
+    await world.docker.getContainer(id).remove({ force: true })
+  })
+
+  it("removes a stopped container after the retention time; the volume stays, and the game can be started again", async () => {
+    await controller.kill("SIGTERM")
+    controller = await world.start({ RTM_CONTAINER_RETENTION: "2s" })
+    const started = await world.result(await world.startJob("keep1"))
+    await world.result(await world.stopJob("keep1"))
+    const [cleanup] = await until("the removal", async () => {
+      const found = await world.operations("keep1", "cleanup_container")
+      return found.length > 0 ? found : undefined
+    })
+    assert.deepInclude(cleanup, { op_source: "auto_ttl", outcome: "success", container_id: started.container_id })
+    assert.deepInclude(await world.record("keep1"), { status: "stopped", current_container_id: null })
+    assert.lengthOf(await world.containers("keep1"), 0)
+    assert.lengthOf(await world.health("keep1", "container_disappeared"), 0)
+    await world.docker.getVolume("galaxy-game-keep1").inspect()
+    const again = await world.result(await world.startJob("keep1"))
+    assert.deepInclude(again, { outcome: "success", error_code: "" })
+    await until("its second start is counted", async () => {
+      const logs = await world.docker.getContainer(again.container_id!).logs({ stdout: true, stderr: true })
+      return logs.toString().includes("start number 2")
+    })
+    await controller.kill("SIGTERM")
+    controller = await world.start()
   })
 
   it("exchanges the container when the row asks for another image, with the new image pulled first", async () => {
