@@ -28,7 +28,7 @@ export const apply = Effect.fnUntraced(function*(seen: View, action: Action, opt
     case "Create":
       return yield* create(seen, seen.desired!, options)
     case "Start":
-      return yield* startContainer(seen, action.container.id)
+      return yield* startAgain(seen, action.container.id)
     case "Replace":
       return yield* replace(seen, seen.desired!, action.container, options)
     case "Stop":
@@ -39,9 +39,12 @@ export const apply = Effect.fnUntraced(function*(seen: View, action: Action, opt
     case "Unpause":
       yield* engine.unpause(action.container.id)
       return done
-    case "Remove":
+    case "Remove": {
+      const missing = action.because === "replaced" ? yield* withoutImage(seen, seen.desired!, options) : undefined
+      if (missing) return missing
       yield* engine.remove(action.container.id)
       return removed
+    }
   }
 })
 
@@ -86,13 +89,26 @@ const pull = Effect.fnUntraced(function*(seen: View, desired: Desired, options: 
 
 /** The old container runs on until the new image is on the host. */
 const replace = Effect.fnUntraced(function*(seen: View, desired: Desired, container: ObservedContainer, options: ApplyOptions) {
+  return (yield* withoutImage(seen, desired, options)) ?? (yield* signal(seen, container))
+})
+
+/** Why the old container must not go yet; undefined: the image of the new one is on the host. */
+const withoutImage = Effect.fnUntraced(function*(seen: View, desired: Desired, options: ApplyOptions) {
   const engine = yield* ContainerEngine
   const policy = desired.spec.pull_policy ?? options.pullPolicy
-  const ready = seen.pull._tag === "Pulled" || (policy !== "always" && (yield* engine.hasImage(desired.imageRef)))
-  if (ready) return yield* signal(seen, container)
+  if (seen.pull._tag === "Pulled" || (policy !== "always" && (yield* engine.hasImage(desired.imageRef)))) return undefined
   return policy === "never"
     ? failed({ code: "image_pull_failed", reason: "ImageMissing", message: missingText(desired.imageRef, policy) })
     : yield* pull(seen, desired, options)
+})
+
+/** A container whose network was pruned can never start again; the game's state is in its volume, so another one is made. */
+const startAgain = Effect.fnUntraced(function*(seen: View, id: string) {
+  const engine = yield* ContainerEngine
+  const outcome = yield* startContainer(seen, id)
+  if (outcome._tag !== "StartFailed" || outcome.failure.reason !== "NetworkMissing") return outcome
+  yield* engine.remove(id)
+  return removed
 })
 
 const startContainer = Effect.fnUntraced(function*(seen: View, id: string) {

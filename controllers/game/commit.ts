@@ -5,8 +5,9 @@ import type { HealthEvent } from "../../src/domain/Health.ts"
 import type { JobResult, PendingJob } from "../../src/domain/Job.ts"
 import { notificationMessage } from "../../src/domain/Message.ts"
 import type { Operation, OperationKind, OperationSource } from "../../src/domain/Operation.ts"
+import { isRunning } from "../../src/domain/Observation.ts"
 import type { Condition, RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
-import type { View } from "./view.ts"
+import { conditionOf, generationOf, isReplacing, type View } from "./view.ts"
 
 /** Why it is on its way (`Progressing=True`) or not (`False`). */
 export interface Progress {
@@ -22,6 +23,8 @@ export interface Change {
   readonly adopt?: Commit["adopt"]
   /** The attempt failed: jobs that asked for it get this, people are told when `tell`. */
   readonly failure?: { readonly failure: Failure; readonly tell: boolean }
+  /** Nobody can carry out now what the jobs ask for: each gets this at once. */
+  readonly refusal?: Failure
   readonly progress?: Progress
   /** Why readiness cannot be told. */
   readonly unknown?: { readonly reason: string; readonly message: string }
@@ -52,6 +55,17 @@ export const freshRecord = (gameId: RuntimeRecord["gameId"]): RuntimeRecord => (
   version: 0
 })
 
+export const noFailure = { failureCount: 0, lastErrorCode: null, lastErrorReason: null, lastErrorMessage: null, nextRestartAtMs: null }
+
+export const cleanSlate = { ...noFailure, restartCount: 0 }
+
+export const noContainer = { currentContainerId: null, engineEndpoint: null, engineId: null, stoppingSinceMs: null }
+
+export const replacing = { status: "True", reason: "Replacing", message: "making a container for the changed row" } as const
+
+/** Part of a change in the middle of a replacement: it goes on. */
+export const goesOn = (seen: View): Pick<Change, "progress"> => isReplacing(seen) ? { progress: replacing } : {}
+
 export const commitOf = (seen: View, change: Change): Commit => {
   const before = seen.record ?? freshRecord(seen.gameId)
   const next = { ...before, ...change.record }
@@ -75,48 +89,54 @@ export const commitOf = (seen: View, change: Change): Commit => {
 }
 
 /** What the pending jobs are told once the record is `record`. Empty: nobody can be answered yet. */
-export const answers = (
+const answers = (
   seen: View,
-  record: RuntimeRecord | null,
-  change: Pick<Change, "failure" | "operations">
+  record: RuntimeRecord,
+  change: Change
 ): ReadonlyArray<{ readonly job: PendingJob; readonly result: JobResult }> =>
   seen.jobs.flatMap((job) => {
     const result = answer(seen, job, record, change)
     return result ? [{ job, result }] : []
   })
 
-const answer = (
-  seen: View,
-  job: PendingJob,
-  record: RuntimeRecord | null,
-  change: Pick<Change, "failure" | "operations">
-): JobResult | undefined => {
-  const did = (kinds: ReadonlyArray<OperationKind>) => change.operations?.some((op) => kinds.includes(op.kind)) ?? false
-  if (record?.status === "removed" || (job.kind === "start" && seen.desired?.state === "removed")) {
-    return job.kind === "start"
-      ? failed({ code: "conflict", reason: "Removed", message: `game ${seen.gameId} was removed; removed is for good` })
-      : succeeded("", "", !did(["stop", "cleanup_container"]))
-  }
-  if (job.generation === null || seen.desired === null) {
-    return failed({ code: "not_found", reason: "NoRow", message: `there is no game ${seen.gameId}` })
-  }
-  if (job.generation < seen.desired.generation) {
-    return failed({ code: "superseded", reason: "Superseded", message: "a later wish replaced this job before it was carried out" })
-  }
-  if (record === null || record.observedGeneration < job.generation) return undefined
-  if (job.kind === "stop") {
-    return record.status === "stopped" ? succeeded(stoppedContainer(seen, record), "", !did(["stop"])) : undefined
-  }
+const answer = (seen: View, job: PendingJob, record: RuntimeRecord, change: Change): JobResult | undefined => {
+  const { desired } = seen
+  const generation = generationOf(seen, job)
+  const isOver = record.status === "removed"
+  if (job.kind === "start" && (isOver || desired?.state === "removed")) return failed(conflict(seen))
+  if (isOver) return succeeded("", "", !did(change, ["stop", "cleanup_container"]))
+  if (desired !== null && generation < desired.generation) return failed(superseded)
+  if (change.refusal) return failed(change.refusal)
+  if (change.unknown || desired === null || record.observedGeneration < generation) return undefined
+  return job.kind === "stop" ? stopAnswer(seen, record, change) : startAnswer(seen, record, change)
+}
+
+const conflict = ({ gameId }: View): Failure =>
+  ({ code: "conflict", reason: "Removed", message: `game ${gameId} was removed; removed is for good` })
+
+const superseded: Failure =
+  { code: "superseded", reason: "Superseded", message: "a later wish replaced this job before it was carried out" }
+
+const stopAnswer = (seen: View, record: RuntimeRecord, change: Change): JobResult | undefined =>
+  record.status !== "stopped" || isRunning(seen.main) || seen.main?.state === "unresponsive"
+    ? undefined
+    : succeeded(record.currentContainerId ?? seen.record?.currentContainerId ?? "", "", !did(change, ["stop"]))
+
+const startAnswer = (seen: View, record: RuntimeRecord, change: Change): JobResult | undefined => {
   if (change.failure) return failed(change.failure.failure)
-  return record.status === "running" && record.stoppingSinceMs === null
-    ? succeeded(record.currentContainerId ?? "", record.engineEndpoint ?? "", !did(startKinds))
+  const startedNow = did(change, ["start", "reconcile_recreate", "reconcile_restart"])
+  return startedNow || runsWanted(seen, record)
+    ? succeeded(record.currentContainerId ?? "", record.engineEndpoint ?? "", !startedNow)
     : undefined
 }
 
-const startKinds: ReadonlyArray<OperationKind> = ["start", "reconcile_recreate", "reconcile_restart"]
+const did = ({ operations }: Change, kinds: ReadonlyArray<OperationKind>): boolean =>
+  operations?.some((op) => kinds.includes(op.kind)) ?? false
 
-const stoppedContainer = (seen: View, record: RuntimeRecord): string =>
-  record.currentContainerId ?? seen.record?.currentContainerId ?? ""
+/** Recorded as running is not enough: it may be the container that the one asked for is to replace, or a frozen one. */
+const runsWanted = ({ desired, main }: View, record: RuntimeRecord): boolean =>
+  record.status === "running" && record.stoppingSinceMs === null && desired?.problem === null &&
+  main?.id === record.currentContainerId && main.state === "running" && main.runsWanted
 
 const failed = (failure: Failure): JobResult => ({
   outcome: "failure",
@@ -163,7 +183,7 @@ export const operation = (
 /** A job that asked for it, else a row that changed, else the controller itself. */
 const originOf = (seen: View, kind: OperationKind): { readonly source: OperationSource; readonly sourceRef: string } => {
   const jobKind = kind === "stop" ? "stop" : "start"
-  const job = seen.jobs.find((pending) => pending.kind === jobKind && pending.generation === seen.desired?.generation)
+  const job = seen.jobs.find((pending) => pending.kind === jobKind && generationOf(seen, pending) === seen.desired?.generation)
   if (job) return { source: "job_stream", sourceRef: job.entryId }
   return (seen.record?.observedGeneration ?? 0) < (seen.desired?.generation ?? 0)
     ? { source: "desired_state", sourceRef: String(seen.desired?.generation) }
@@ -171,7 +191,6 @@ const originOf = (seen: View, kind: OperationKind): { readonly source: Operation
 }
 
 const conditions = (seen: View, next: RuntimeRecord, change: Change): ReadonlyArray<Condition> => {
-  const before = seen.record?.conditions ?? []
   const problem = seen.desired?.problem
   const now: ReadonlyArray<Omit<Condition, "last_transition_at">> = [
     { type: "Ready", ...ready(next, change) },
@@ -181,7 +200,7 @@ const conditions = (seen: View, next: RuntimeRecord, change: Change): ReadonlyAr
       : { type: "SpecValid", status: "True", reason: "Valid", message: "" }
   ]
   return now.map((condition) => {
-    const old = before.find((candidate) => candidate.type === condition.type)
+    const old = conditionOf(seen.record, condition.type)
     const same = old?.status === condition.status
     return { ...condition, last_transition_at: same ? old.last_transition_at : new Date(seen.nowMs).toISOString() }
   })
@@ -201,6 +220,7 @@ const ready = (next: RuntimeRecord, { unknown }: Change) => {
 }
 
 const progress = (next: RuntimeRecord): Progress => {
+  if (next.stoppingSinceMs !== null) return { status: "True", reason: "Stopping", message: "" }
   if (next.nextRestartAtMs === null) return { status: "False", reason: "Settled", message: "" }
   return { status: "True", reason: "BackOff", message: `next try at ${new Date(next.nextRestartAtMs).toISOString()}` }
 }

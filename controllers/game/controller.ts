@@ -68,13 +68,15 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
   const onRowChange = store.changes.pipe(Stream.runForEach((change) =>
     change._tag === "Opened" ? resync : queue.add(change.gameId, { priority: Priority.Wish, trigger: "row" })
   ))
+  const enqueue = (gameId: GameId, inMs: number) =>
+    queue.addAfter(gameId, inMs, inMs === 0 ? { priority: Priority.Resync, trigger: "resync" } : { priority: Priority.Event, trigger: "timer" })
   const sweeping = Effect.gen(function*() {
     for (;;) {
       yield* Effect.timeoutOption(Queue.take(wanted), options.resyncMs)
       // Another engine may answer by now, and while its events are away nobody says so.
       yield* Ref.set(known, undefined)
       // One that failed is still wanted.
-      yield* Effect.tapCause(sweep({ settings: options.settings, engineId, enqueue: add(Priority.Resync, "resync") }), () => resync)
+      yield* Effect.tapCause(sweep({ ...options, engineId, enqueue }), () => resync)
       yield* Ref.set(lastResyncMs, yield* Clock.currentTimeMillis)
     }
   })

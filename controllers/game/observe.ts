@@ -16,7 +16,9 @@ export const observe = Effect.fnUntraced(function*(gameId: GameId, engineId: str
   const engine = yield* ContainerEngine
   const puller = yield* ImagePuller
   const state = yield* store.load(gameId)
-  const known = engine.known(gameId) ?? (yield* engine.list(gameId)).map(({ id }) => id)
+  // "There is no such game" is not said on a hint.
+  const hint = state.game === null && state.jobs.length > 0 ? undefined : engine.known(gameId)
+  const known = hint ?? (yield* engine.list(gameId)).map(({ id }) => id)
   const desired = state.game && decodeDesired(state.game)
   const found = yield* Effect.forEach(idsToInspect(known, state.record), inspectOne(engine, gameId), { concurrency: 4 })
   const containers = found.flatMap((one) => one.container === "gone" ? [] : [observed(one.container, desired, state.record)])

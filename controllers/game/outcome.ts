@@ -2,8 +2,8 @@
 import type { Commit } from "../../src/domain/Commit.ts"
 import type { Failure } from "../../src/domain/ErrorCode.ts"
 import type { ObservedContainer } from "../../src/domain/Observation.ts"
-import { commitOf } from "./commit.ts"
-import { removal, replacing, started, startKind } from "./facts.ts"
+import { commitOf, replacing } from "./commit.ts"
+import { removal, started, startKind } from "./facts.ts"
 import type { Action } from "./step.ts"
 import { startFailed } from "./row.ts"
 import type { View } from "./view.ts"
@@ -32,11 +32,11 @@ export const outcomeCommit = (seen: View, action: Action, outcome: Outcome, star
     case "Signalled":
       return commitOf(seen, {
         record: { stoppingSinceMs: seen.nowMs },
-        progress: action._tag === "Replace" ? replacing : { status: "True", reason: "Stopping", message: "" }
+        ...(action._tag === "Replace" ? { progress: replacing } : {})
       })
     case "Removed":
-      return action._tag === "Remove" && action.container.id === seen.record?.currentContainerId
-        ? commitOf(seen, removal(seen, action.container.id))
+      return action._tag !== "Create" && action.container.id === seen.record?.currentContainerId
+        ? commitOf(seen, removal(seen, action.container.id, action._tag === "Remove" ? action.because : "leftover"))
         : undefined
     case "Pulling":
     case "Done":

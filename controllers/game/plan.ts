@@ -7,10 +7,11 @@
  * `docs/plan-table.md` lists every case with the rule that answers it.
  */
 import type { Observation } from "../../src/domain/Observation.ts"
-import { answers, commitOf } from "./commit.ts"
+import { adopted, notAdoptable } from "./adoption.ts"
 import * as facts from "./facts.ts"
+import * as reach from "./reach.ts"
 import * as row from "./row.ts"
-import type { Plan } from "./step.ts"
+import { type Plan, wait } from "./step.ts"
 import { type Settings, type View, view } from "./view.ts"
 
 export const plan = (seen: Observation, settings: Settings, nowMs: number): Plan => {
@@ -19,13 +20,13 @@ export const plan = (seen: Observation, settings: Settings, nowMs: number): Plan
     const found = rule(game)
     if (found) return { ...reportOf(game), ...found }
   }
-  return { ...reportOf(game), reason: "Settled", step: { _tag: "Wait", againMs: null } }
+  return { ...reportOf(game), ...wait(game, "Settled", null) }
 }
 
 /** Containers that carry the game's labels beside its own and that somebody else made. */
 const reportOf = (seen: View): { readonly report?: string } => {
   const foreign = seen.strays.filter((container) => !container.ours).map((container) => container.name)
-  const refused = facts.notAdoptable(seen)
+  const refused = notAdoptable(seen)
   if (refused !== undefined) return { report: refused }
   return foreign.length === 0 ? {} : { report: `game ${seen.gameId} has other containers: ${foreign.join(", ")}; they are left alone` }
 }
@@ -33,14 +34,15 @@ const reportOf = (seen: View): { readonly report?: string } => {
 type Rule = (seen: View) => Plan | undefined
 
 const rules: ReadonlyArray<Rule> = [
-  facts.engineChanged, //      the record's container lives on another engine: a 404 here proves nothing
-  facts.unresponsive, //       the engine does not answer for the container: unknown is no reason to act
+  reach.engineChanged, //      the record's container lives on another engine: a 404 here proves nothing
   facts.disappeared, //        the recorded container is gone
+  reach.unresponsive, //       the engine does not answer for the container: unknown is no reason to act
   facts.removedForGood, //     the record is `removed`: what still carries its labels is reported
   facts.ended, //              recorded as running, but it ended
   facts.removing, //           the engine is at work on its removal: wait for the end of it
   facts.resumed, //            recorded as stopped (or an earlier run), but it runs
-  facts.adopted, //            a container that no record names
+  adopted, //                  a container that no record names
+  reach.answering, //          who did not answer does again
   row.missing, //              no row: absence is never an order
   row.strays, //               a second container for the game
   row.stopping, //             a stop was begun: carry it to its end, whatever the row says by now
@@ -53,8 +55,6 @@ const rules: ReadonlyArray<Rule> = [
 ]
 
 function answered(seen: View): Plan | undefined {
-  const settled = answers(seen, seen.record, {})
-  if (settled.length === 0) return undefined
-  const commit = commitOf(seen, {})
-  return { reason: "AlreadySo", step: { _tag: "Record", commit: { ...commit, record: null } } }
+  const plan = wait(seen, "AlreadySo", null)
+  return plan.step._tag === "Record" ? plan : undefined
 }

@@ -2,6 +2,7 @@
 export const reasons = {
   EngineChanged: "the recorded container is on another engine than the one that answers",
   ContainerUnresponsive: "the engine lists the container but does not answer for it: unknown is no reason to act",
+  Answering: "the engine answers for the container again: its conditions are told anew",
   ContainerDisappeared: "the recorded container was removed behind our back",
   RemovalCompleted: "a removal of our own was carried out before it could be recorded",
   RemovedForGood: "the game was removed; what still carries its labels is left alone",

@@ -1,5 +1,6 @@
 /** Observe, plan, apply, record: one step for one game. The only door to a game. No fibers, no sleeps, no retries inside. */
 import { Clock, Effect } from "effect"
+import type { Commit } from "../../src/domain/Commit.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import { ContainerEngine, type EngineError } from "../../src/engine/ContainerEngine.ts"
 import { ImagePuller } from "../../src/engine/ImagePuller.ts"
@@ -11,6 +12,7 @@ import { plan } from "./plan.ts"
 import type { Action } from "./step.ts"
 import { type Settings, type View, view } from "./view.ts"
 import type { Observation } from "../../src/domain/Observation.ts"
+import type { RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
 
 /** `Again`: another step may be due now. `RequeueAfter`: look again then. `Done`: until something happens. */
 export type ReconcileOutcome =
@@ -38,7 +40,7 @@ export const reconcile = Effect.fnUntraced(function*(gameId: GameId, options: Re
       return decided.step.againMs === null ? doneForNow : { _tag: "RequeueAfter", ms: decided.step.againMs }
     case "Record":
       yield* (yield* Store).commit(decided.step.commit)
-      yield* releasePull(seen)
+      yield* releasePull(seen, decided.step.commit)
       yield* Effect.logInfo(decided.reason)
       // An answer to a job that changed nothing leaves nothing to look at again.
       return decided.reason === "AlreadySo" && seen.record?.status === "running" ? doneForNow : again
@@ -58,7 +60,7 @@ const act = Effect.fnUntraced(function*(seen: Observation, action: Action, optio
   const nowMs = yield* Clock.currentTimeMillis
   const commit = outcomeCommit({ ...game, nowMs }, action, outcome, startedAtMs)
   if (commit) yield* (yield* Store).commit(commit)
-  if (outcome._tag !== "Pulling") yield* releasePull(seen)
+  yield* releasePull(seen, commit)
   if (outcome._tag === "Started" && outcome.container.state === "running") return doneForNow
   // A kill ends with the container's `die`; should that event be missed, look again soon.
   return action._tag === "Kill" ? killed : again
@@ -66,7 +68,10 @@ const act = Effect.fnUntraced(function*(seen: Observation, action: Action, optio
 
 const killed: ReconcileOutcome = { _tag: "RequeueAfter", ms: 1000 }
 
-/** What a pull ended with was used up: the next attempt asks anew. */
-const releasePull = Effect.fnUntraced(function*(seen: Observation) {
-  if (seen.pull._tag === "Pulled" || seen.pull._tag === "Failed") yield* (yield* ImagePuller).release(seen.gameId)
+/** What a pull ended with is used up by the attempt it was made for, from the first step to the last: the next asks anew. */
+const releasePull = Effect.fnUntraced(function*({ gameId, pull }: Observation, commit: Commit | undefined) {
+  if (pull._tag === "Failed" || (pull._tag === "Pulled" && isAttempted(commit?.record ?? null))) yield* (yield* ImagePuller).release(gameId)
 })
+
+const isAttempted = (record: RuntimeRecord | null): boolean =>
+  record !== null && (record.status === "running" ? record.stoppingSinceMs === null : record.lastErrorCode !== null)

@@ -1,51 +1,48 @@
 /** Rules that take one step from what is so towards what the row says. They come after the facts are made known. */
 import type { Failure } from "../../src/domain/ErrorCode.ts"
 import { isRunning, type ObservedContainer } from "../../src/domain/Observation.ts"
-import { type Change, commitOf, operation, specProblemText } from "./commit.ts"
-import type { Reason } from "./reasons.ts"
-import type { Action, Plan } from "./step.ts"
+import { notAdoptable, rowFor } from "./adoption.ts"
+import { type Change, cleanSlate, noFailure, operation, specProblemText } from "./commit.ts"
+import { act, type Plan, record, wait } from "./step.ts"
 import {
-  backoffMs, isReplacing, mainIsRecorded, retentionLeftMs, startDueAtMs, startWanted, stopGraceMs, type View
+  backoffMs, conditionOf, isReachable, isReplacing, mainIsRecorded, retentionLeftMs, startDueAtMs, startWanted, stopGraceMs, type View
 } from "./view.ts"
-
-const act = (reason: Reason, action: Action): Plan => ({ reason, step: { _tag: "Act", action } })
-const wait = (reason: Reason, againMs: number | null): Plan => ({ reason, step: { _tag: "Wait", againMs } })
-const record = (seen: View, reason: Reason, change: Change): Plan => ({
-  reason,
-  step: { _tag: "Record", commit: commitOf(seen, change) }
-})
 
 export const missing = (seen: View): Plan | undefined => {
   if (seen.desired !== null) return undefined
-  return seen.jobs.length > 0
-    ? { reason: "NoRow", step: { _tag: "Record", commit: { ...commitOf(seen, {}), record: null } } }
-    : wait("NoRow", null)
+  // The row was lost, but the game is there, and a stop job is somebody's word for it.
+  if (seen.jobs.length > 0 && mainIsRecorded(seen) && notAdoptable(seen) === undefined) {
+    return record(seen, "NoRow", { adopt: rowFor(seen.main!, "stopped"), record: { observedGeneration: 0 } })
+  }
+  return wait(seen, "NoRow", null, {
+    refusal: { code: "not_found", reason: "NoRow", message: `there is no game ${seen.gameId}` }
+  })
 }
 
 /** Another container of ours beside the main one must go, for two would write one volume; others are reported. */
 export const strays = (seen: View): Plan | undefined => {
-  const own = seen.strays.find((container) => container.ours && container.state !== "removing" && container.state !== "unresponsive")
-  if (own === undefined) return undefined
-  return isRunning(own)
-    ? act("StrayRunning", { _tag: "Kill", container: own })
-    : act("Stray", { _tag: "Remove", container: own, because: "stray" })
+  const stray = seen.strays.find((container) => container.ours && isReachable(container))
+  if (stray === undefined) return undefined
+  return isRunning(stray)
+    ? act("StrayRunning", { _tag: "Kill", container: stray })
+    : act("Stray", { _tag: "Remove", container: stray, because: "stray" })
 }
 
-const alive = (seen: View): ObservedContainer | undefined => isRunning(seen.main) ? seen.main : undefined
+/** The main container, unless it was made by hand and no record names it: then it is not ours to end. */
+const own = (seen: View): ObservedContainer | undefined => seen.main?.ours || mainIsRecorded(seen) ? seen.main : undefined
 
 /** Carries a stop to its end even when the row changed its mind: a game that was told to end is no running game. */
 export const stopping = (seen: View): Plan | undefined => {
-  const container = alive(seen)
+  const container = own(seen)
   const since = seen.record?.stoppingSinceMs
-  if (container === undefined || since == null) return undefined
+  if (container === undefined || !isRunning(container) || since == null) return undefined
   const leftMs = since + stopGraceMs(seen) - seen.nowMs
-  return leftMs > 0 ? wait("Stopping", leftMs) : act("GraceIsOver", { _tag: "Kill", container })
+  return leftMs > 0 ? wait(seen, "Stopping", leftMs) : act("GraceIsOver", { _tag: "Kill", container })
 }
 
 export const removed = (seen: View): Plan | undefined => {
   if (seen.desired?.state !== "removed") return undefined
-  // A container made by hand that no record names is not ours to remove.
-  const main = seen.main?.ours || mainIsRecorded(seen) ? seen.main : undefined
+  const main = own(seen)
   if (isRunning(main)) return act("RemovalWanted", { _tag: "Stop", container: main! })
   if (main !== undefined) return act("RemovalWanted", { _tag: "Remove", container: main, because: "removed" })
   // `removed` is reached from `stopped` only: a game that never ran passes through it.
@@ -54,8 +51,8 @@ export const removed = (seen: View): Plan | undefined => {
     : record(seen, "RemovalWanted", {
       record: {
         status: "removed",
+        ...cleanSlate,
         removedAtMs: seen.nowMs,
-        nextRestartAtMs: null,
         stoppingSinceMs: null,
         observedGeneration: seen.desired.generation
       }
@@ -63,24 +60,15 @@ export const removed = (seen: View): Plan | undefined => {
 }
 
 export const stopped = (seen: View): Plan | undefined => {
-  const { desired, main } = seen
+  const { desired, main, record: before } = seen
   if (desired?.state !== "stopped") return undefined
   if (isRunning(main)) return act("StopWanted", { _tag: "Stop", container: main! })
-  if (seen.record === null || seen.record.observedGeneration < desired.generation) {
-    return record(seen, "StopWanted", {
-      record: {
-        status: "stopped",
-        observedGeneration: desired.generation,
-        nextRestartAtMs: null,
-        restartCount: 0,
-        failureCount: 0,
-        lastErrorCode: null,
-        lastErrorReason: null,
-        lastErrorMessage: null
-      }
-    })
-  }
-  return atRest(seen)
+  const isSettled = before !== null && before.observedGeneration >= desired.generation && before.lastErrorCode === null &&
+    before.nextRestartAtMs === null && conditionOf(before, "Progressing")?.status !== "True"
+  if (isSettled) return atRest(seen)
+  return record(seen, "StopWanted", {
+    record: { status: "stopped", observedGeneration: desired.generation, stoppingSinceMs: null, ...cleanSlate }
+  })
 }
 
 export const invalid = (seen: View): Plan | undefined => {
@@ -88,7 +76,7 @@ export const invalid = (seen: View): Plan | undefined => {
   if (!problem || seen.desired?.state !== "running") return undefined
   // Not by the generation alone: a release may refuse what an earlier one let pass.
   const told = seen.record?.lastErrorCode === "start_config_invalid" && seen.record.observedGeneration >= seen.desired.generation
-  if (told && !seen.newWish) return wait("SpecInvalid", null)
+  if (told && !seen.newWish) return (isRunning(seen.main) ? undefined : atRest(seen)) ?? wait(seen, "SpecInvalid", null)
   const failure: Failure = {
     code: "start_config_invalid",
     reason: "SpecInvalid",
@@ -113,39 +101,32 @@ export const running = (seen: View): Plan | undefined => {
   if (seen.pull._tag === "Pulling" && startWanted(seen)) return pulling(seen)
   if (!startWanted(seen)) return undefined
   const dueInMs = startDueAtMs(seen) - seen.nowMs
-  if (dueInMs > 0) return wait("BackOff", dueInMs)
+  if (dueInMs > 0) return wait(seen, "BackOff", dueInMs)
   return begin(seen, seen.main)
 }
 
 /** A running game: is it what the row asks for? */
 const runs = (seen: View, main: ObservedContainer): Plan | undefined => {
-  if (!main.runsWanted) {
-    const pull = seen.pull
-    if (pull._tag === "Pulling") return pulling(seen)
-    if (pull._tag === "Failed") return imageFailed(seen, pull.failure)
-    if (!seen.newWish && seen.record?.nextRestartAtMs != null && seen.record.nextRestartAtMs > seen.nowMs) {
-      return wait("BackOff", seen.record.nextRestartAtMs - seen.nowMs)
-    }
-    if (!seen.newWish && seen.record?.lastErrorCode != null && seen.desired?.restartPolicy === "never") {
-      return wait("ReplacementFailed", null)
-    }
-    return act("RowChanged", { _tag: "Replace", container: main })
-  }
   if (main.state === "paused") return act("Paused", { _tag: "Unpause", container: main })
+  if (!main.runsWanted) return exchange(seen, main)
   const lags = seen.record === null || seen.record.observedGeneration < seen.desired!.generation
   return lags || seen.record?.lastErrorCode != null
     ? record(seen, "RowChangedInPlace", {
-      record: {
-        observedGeneration: seen.desired!.generation,
-        specHash: seen.desired!.specHash,
-        nextRestartAtMs: null,
-        failureCount: 0,
-        lastErrorCode: null,
-        lastErrorReason: null,
-        lastErrorMessage: null
-      }
+      record: { observedGeneration: seen.desired!.generation, specHash: seen.desired!.specHash, ...noFailure }
     })
     : undefined
+}
+
+const exchange = (seen: View, main: ObservedContainer): Plan => {
+  if (seen.pull._tag === "Pulling") return pulling(seen)
+  if (seen.pull._tag === "Failed") return imageFailed(seen, seen.pull.failure)
+  if (!seen.newWish && seen.pull._tag === "None") {
+    const dueInMs = startDueAtMs(seen) - seen.nowMs
+    if (dueInMs > 0) return wait(seen, "BackOff", dueInMs)
+    const failed = seen.record?.lastErrorCode != null
+    if (failed && seen.desired?.restartPolicy === "never") return wait(seen, "ReplacementFailed", null)
+  }
+  return act("RowChanged", { _tag: "Replace", container: main })
 }
 
 /** Nothing runs and a start is due. */
@@ -154,17 +135,15 @@ const begin = (seen: View, main: ObservedContainer | undefined): Plan => {
   if (main === undefined) return act("StartWanted", { _tag: "Create" })
   return main.runsWanted && main.startError === "" && main.state !== "dead"
     ? act("StartWanted", { _tag: "Start", container: main })
-    : act("StartWanted", { _tag: "Remove", container: main, because: isReplacing(seen) ? "replaced" : "leftover" })
+    : act("StartWanted", { _tag: "Remove", container: main, because: main.runsWanted ? "leftover" : "replaced" })
 }
 
-const pulling = (seen: View): Plan => {
-  const known = seen.record?.conditions.find((condition) => condition.type === "Progressing")
-  return known?.reason === "PullingImage" || isReplacing(seen)
-    ? wait("PullingImage", null)
+const pulling = (seen: View): Plan =>
+  conditionOf(seen.record, "Progressing")?.reason === "PullingImage" || isReplacing(seen)
+    ? wait(seen, "PullingImage", null)
     : record(seen, "PullingImage", {
       progress: { status: "True", reason: "PullingImage", message: `pulling ${seen.desired?.imageRef}` }
     })
-}
 
 const imageFailed = (seen: View, failure: Failure): Plan =>
   record(seen, "ImagePullFailed", startFailed(seen, failure, {}))
@@ -219,5 +198,5 @@ const atRest = (seen: View): Plan | undefined => {
   const leftMs = retentionLeftMs(seen)
   return leftMs <= 0
     ? act("RetentionIsOver", { _tag: "Remove", container: main, because: "retention" })
-    : wait("Retained", Math.min(leftMs, 86_400_000))
+    : wait(seen, "Retained", Math.min(leftMs, 86_400_000))
 }

@@ -1,7 +1,9 @@
 /** What a plan can be: one step and why it is taken. Data, so that it can be carried out, shown or compared. */
 import type { Commit } from "../../src/domain/Commit.ts"
 import type { ObservedContainer } from "../../src/domain/Observation.ts"
+import { type Change, commitOf } from "./commit.ts"
 import type { Reason } from "./reasons.ts"
+import type { View } from "./view.ts"
 
 /** One act on the engine. Each is safe to repeat. */
 export type Action =
@@ -27,4 +29,19 @@ export interface Plan {
   readonly step: Step
   /** Something people should know of that the controller will not touch. */
   readonly report?: string
+}
+
+export const act = (reason: Reason, action: Action): Plan => ({ reason, step: { _tag: "Act", action } })
+
+export const record = (seen: View, reason: Reason, change: Change): Plan => ({
+  reason,
+  step: { _tag: "Record", commit: commitOf(seen, change) }
+})
+
+/** Waits; but a job that can be answered as things are does not wait with it. `change`: what is so meanwhile. */
+export const wait = (seen: View, reason: Reason, againMs: number | null, change: Change = {}): Plan => {
+  const commit = seen.jobs.length === 0 ? undefined : commitOf(seen, change)
+  return commit && commit.answers.length > 0
+    ? { reason, step: { _tag: "Record", commit: { ...commit, record: null } } }
+    : { reason, step: { _tag: "Wait", againMs } }
 }

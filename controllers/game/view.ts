@@ -1,8 +1,9 @@
 /** Names for what the plan asks of an observation again and again. Pure. */
-import type { Desired, Observation, ObservedContainer } from "../../src/domain/Observation.ts"
+import type { PendingJob } from "../../src/domain/Job.ts"
+import type { Observation, ObservedContainer } from "../../src/domain/Observation.ts"
 import { isRunning } from "../../src/domain/Observation.ts"
 import { parseDurationMs } from "../../src/domain/Quantity.ts"
-import type { RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
+import type { Condition, ConditionType, RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
 import { matchesSpec } from "../../src/domain/specHash.ts"
 
 /** The product's times, in milliseconds. */
@@ -45,10 +46,19 @@ const hasNewWish = ({ desired, record, jobs }: Observation): boolean =>
   ((record?.observedGeneration ?? 0) < desired.generation ||
     jobs.some((job) => job.kind === "start" && job.generation === desired.generation))
 
+/**
+ * The generation of the row that a job is part of. One that was taken before there was a row is part of the row that was
+ * written since, if that says what the job asked for.
+ */
+export const generationOf = ({ desired }: Observation, job: PendingJob): number =>
+  job.generation ?? (desired === null || desired.state === "running" ? 0 : desired.generation)
+
 /** The recorded one stays; else one made for this very wish; else the oldest running; else the oldest. */
 const mainContainer = ({ containers, desired, record }: Observation): ObservedContainer | undefined => {
   const recorded = containers.find((container) => container.id === record?.currentContainerId)
   if (recorded) return recorded
+  // What died in somebody's hands can neither run nor is it ours to remove.
+  const candidates = containers.filter((container) => container.ours || container.state !== "dead")
   const rank = (container: ObservedContainer): number =>
     isRunning(container) && container.ours && container.runsWanted && container.generation === desired?.generation
       ? 0
@@ -57,15 +67,15 @@ const mainContainer = ({ containers, desired, record }: Observation): ObservedCo
       : container.ours && container.runsWanted
       ? 2
       : 3
-  return [...containers].sort((a, b) => rank(a) - rank(b) || a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1))[0]
+  return candidates.sort((a, b) => rank(a) - rank(b) || a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1))[0]
 }
 
 /** Whether the main container is the one that the record names. */
 export const mainIsRecorded = (seen: View): boolean =>
   seen.main !== undefined && seen.main.id === seen.record?.currentContainerId
 
-/** A clean end under `on_failure` is an end; an exit code that the engine lost over a restart proves nothing. */
-const endedWell = (seen: View): boolean => seen.record?.exitCode === 0 && !seen.record.oomKilled
+/** A clean end under `on_failure` is an end; an exit code that the engine lost, or a start that failed since, is none. */
+const endedWell = ({ record }: View): boolean => record?.exitCode === 0 && !record.oomKilled && record.failureCount === 0
 
 /** Whether the policy alone, without a new wish, keeps the game running. */
 export const keptRunning = (seen: View): boolean =>
@@ -93,20 +103,31 @@ export const retentionLeftMs = (seen: View): number =>
   (seen.record?.stoppedAtMs ?? seen.nowMs) + seen.settings.retentionMs - seen.nowMs
 
 /**
- * Whether the controller itself would remove the recorded, stopped container now. Its absence is then our own doing, cut
- * short before it was recorded, and not a disappearance.
+ * Why the controller itself would remove the recorded, stopped container now; undefined: it would not. Its absence is then
+ * our own doing, cut short before it was recorded, and not a disappearance.
  */
-export const removalIsOurs = (seen: View): boolean =>
-  seen.record?.status === "stopped" && seen.desired !== null &&
-  (seen.desired.state === "removed" || seen.record.lastErrorCode !== null || isReplacing(seen) ||
-    (startWanted(seen) ? !recordedRunsWanted(seen.record, seen.desired) : retentionLeftMs(seen) <= 0))
+export const ownRemoval = (seen: View): "removed" | "replaced" | "retention" | undefined => {
+  const { desired, record } = seen
+  if (record?.status !== "stopped" || desired === null) return undefined
+  if (desired.state === "removed") return "removed"
+  if (!startWanted(seen)) return retentionLeftMs(seen) <= 0 ? "retention" : undefined
+  const exchanged = isReplacing(seen) || record.lastErrorCode !== null || !ranWanted(seen)
+  return exchanged && startDueAtMs(seen) <= seen.nowMs ? "replaced" : undefined
+}
 
-/** Whether the recorded container is what the row asks for, as far as the record tells. */
-const recordedRunsWanted = (record: RuntimeRecord, desired: Desired): boolean =>
-  record.specHash === null
+/** Whether what ran last is what the row asks for, as far as the record tells. */
+export const ranWanted = ({ desired, record }: View): boolean =>
+  desired !== null && record !== null && (record.specHash === null
     ? record.currentImageRef === desired.imageRef
-    : record.specHash === desired.specHash || matchesSpec(record.specHash, desired.imageRef, desired.spec)
+    : record.specHash === desired.specHash || matchesSpec(record.specHash, desired.imageRef, desired.spec))
+
+export const conditionOf = (record: RuntimeRecord | null, type: ConditionType): Condition | undefined =>
+  record?.conditions.find((condition) => condition.type === type)
 
 /** Its container is being exchanged for one that runs what the row says now. */
 export const isReplacing = (seen: View): boolean =>
-  seen.record?.conditions.some((condition) => condition.type === "Progressing" && condition.reason === "Replacing") ?? false
+  seen.desired?.state === "running" && conditionOf(seen.record, "Progressing")?.reason === "Replacing"
+
+/** Whether an act on it can succeed: the engine is not at work on it, and answers for it. */
+export const isReachable = (container: ObservedContainer): boolean =>
+  container.state !== "removing" && container.state !== "unresponsive"

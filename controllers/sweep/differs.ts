@@ -9,28 +9,39 @@ import type { Settings } from "../game/view.ts"
 
 const none: ReadonlyArray<ContainerSummary> = []
 
-/** The games that must be looked at. A list is not fresh and proves no absence, so nothing but a closer look follows. */
+/** A game to look at: now, or when it is due. */
+export interface Due {
+  readonly gameId: GameId
+  readonly inMs: number
+}
+
+/**
+ * The games that must be looked at, and those that wait for a time within `withinMs`: whoever held their timers may be gone.
+ * A list is not fresh and proves no absence, so nothing but a closer look follows.
+ */
 export const differing = (
   rows: ReadonlyArray<SurveyRow>,
   containers: ReadonlyArray<ContainerSummary>,
   settings: Settings,
   engineId: string,
-  nowMs: number
-): ReadonlyArray<GameId> => {
+  nowMs: number,
+  withinMs: number
+): ReadonlyArray<Due> => {
   const byGame = new Map<GameId, Array<ContainerSummary>>()
   for (const container of containers) {
     const known = byGame.get(container.gameId)
     if (known) known.push(container)
     else byGame.set(container.gameId, [container])
   }
-  const found: Array<GameId> = []
+  const found: Array<Due> = []
   for (const row of rows) {
     const own = byGame.get(row.gameId) ?? none
     byGame.delete(row.gameId)
-    if (!isQuiet(row, own) && differs(row, own, settings, engineId, nowMs)) found.push(row.gameId)
+    const inMs = isQuiet(row, own) ? undefined : dueInMs(row, own, settings, engineId, nowMs)
+    if (inMs !== undefined && inMs <= withinMs) found.push({ gameId: row.gameId, inMs })
   }
   // Containers of games that no row or record in use names.
-  found.push(...byGame.keys())
+  for (const gameId of byGame.keys()) found.push({ gameId, inMs: 0 })
   return found
 }
 
@@ -38,12 +49,20 @@ export const differing = (
 const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>): boolean =>
   game?.state === "running" && record?.status === "running" && pendingJobs === 0 && own.length === 1 &&
   own[0]!.id === record.currentContainerId && own[0]!.state === "running" && record.stoppingSinceMs === null &&
-  record.observedGeneration === game.generation && record.lastErrorCode === null && record.specHash !== null
+  record.observedGeneration === game.generation && record.lastErrorCode === null && record.specHash !== null &&
+  record.conditions.every((condition) => condition.status !== "Unknown")
 
-const differs = (row: SurveyRow, own: ReadonlyArray<ContainerSummary>, settings: Settings, engineId: string, nowMs: number): boolean => {
+/** 0: it differs; undefined: it is as it is to be, or waits for something that happens. */
+const dueInMs = (
+  row: SurveyRow,
+  own: ReadonlyArray<ContainerSummary>,
+  settings: Settings,
+  engineId: string,
+  nowMs: number
+): number | undefined => {
   const { game, record } = row
-  if (row.pendingJobs > 0 || (game !== null && game.generation !== record?.observedGeneration)) return true
-  if (record?.currentContainerId != null && !own.some((container) => container.id === record.currentContainerId)) return true
+  if (row.pendingJobs > 0 || (game !== null && game.generation !== record?.observedGeneration)) return 0
+  if (record?.currentContainerId != null && !own.some((container) => container.id === record.currentContainerId)) return 0
   const known = own.map((container) => observed(container, row))
   const seen: Observation = {
     gameId: row.gameId,
@@ -60,7 +79,8 @@ const differs = (row: SurveyRow, own: ReadonlyArray<ContainerSummary>, settings:
     engineId,
     pull: { _tag: "None" }
   }
-  return plan(seen, settings, nowMs).step._tag !== "Wait"
+  const { step } = plan(seen, settings, nowMs)
+  return step._tag === "Wait" ? step.againMs ?? undefined : 0
 }
 
 /** A list knows less than an inspect: what it does not know is taken to be as recorded. */

@@ -1,4 +1,4 @@
-/** The resync: one list and one query, and only the games that differ are looked at. */
+/** The resync: one list and one query, and only the games that differ, or are due before the next one, are looked at. */
 import { Clock, Effect, Metric } from "effect"
 import type { GameId } from "../../src/domain/GameId.ts"
 import { ContainerEngine, type EngineError } from "../../src/engine/ContainerEngine.ts"
@@ -10,7 +10,10 @@ import { differing } from "./differs.ts"
 export interface SweepOptions {
   readonly settings: Settings
   readonly engineId: Effect.Effect<string, EngineError>
-  readonly enqueue: (gameId: GameId) => Effect.Effect<void>
+  /** Looks at the game, now (0) or later. */
+  readonly enqueue: (gameId: GameId, inMs: number) => Effect.Effect<void>
+  /** The next resync comes after this long. */
+  readonly resyncMs: number
 }
 
 /** Answers how many games differ. */
@@ -23,10 +26,11 @@ export const sweep = Effect.fnUntraced(function*(options: SweepOptions) {
   const containers = yield* engine.list()
   const rows = yield* store.survey
   const nowMs = yield* Clock.currentTimeMillis
-  const games = differing(rows, containers, options.settings, engineId, nowMs)
-  yield* Effect.forEach(games, options.enqueue, { discard: true })
+  const due = differing(rows, containers, options.settings, engineId, nowMs, options.resyncMs)
+  yield* Effect.forEach(due, ({ gameId, inMs }) => options.enqueue(gameId, inMs), { discard: true })
+  const differ = due.filter(({ inMs }) => inMs === 0).length
   yield* Metric.update(metrics.sweepSeconds, (nowMs - startedMs) / 1000)
-  yield* Metric.update(metrics.sweepDrift, games.length)
-  yield* Effect.logDebug("resync", { games: rows.length, containers: containers.length, differing: games.length })
-  return games.length
+  yield* Metric.update(metrics.sweepDrift, differ)
+  yield* Effect.logDebug("resync", { games: rows.length, containers: containers.length, differing: differ })
+  return differ
 })

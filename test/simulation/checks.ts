@@ -68,6 +68,9 @@ const consistent = (
   const isReported = record.status === "removed" && row.state !== "removed"
   if (!isReported && containers.filter((container) => isOurs(container)).length > 1) problems.push("has two containers of ours")
   if (record.stopping_since !== null) problems.push("is still being stopped")
+  const ready = record.conditions?.find(({ type }) => type === "Ready")?.status
+  if (ready !== (record.status === "running" ? "True" : "False")) problems.push(`is ${record.status}, but Ready=${ready}`)
+  if (row.state !== "running" && record.last_error_code !== null) problems.push(`is ${row.state}, but ${record.last_error_code} is left`)
   return problems
 }
 
@@ -105,8 +108,7 @@ const brokenJobs = (simulation: Simulation): ReadonlyArray<string> => {
   return streams.log.filter(({ stream }) => stream.endsWith("_jobs") && stream !== topicStreams.dead_jobs).flatMap(({ fields, id, stream }) => {
     const results = store.told.filter((message) => message.topic === "job_results" && message.fields.job_id === id)
     const name = `job ${id} ${stream} ${JSON.stringify(fields)}`
-    const mayWait = lostJobs.has(id) || isElsewhere(simulation, store.records.get(fields.game_id ?? ""))
-    if (results.length === 0 && mayWait) return []
+    if (results.length === 0 && lostJobs.has(id)) return []
     if (results.length !== 1) return [`${name} has ${results.length} results`]
     const { container_id, engine_endpoint, error_code, outcome } = results[0]!.fields
     if (outcome === "failure") return container_id === "" && engine_endpoint === "" && error_code !== "" ? [] : [`${name} failed with a container`]

@@ -1,17 +1,24 @@
 /**
  * The graph of all worlds that the plan can lead to: nodes are worlds with their times folded into what matters of them,
- * edges are steps that are carried out, get lost, fail or are refused, and the passing of time.
+ * edges are steps that are carried out, get lost, fail or are refused, the passing of time, and engines that fall silent or
+ * change.
  */
-import { planWorld, pass, settings, step, type World } from "./planModel.ts"
+import { answerAgain, fallSilent, type ModelContainer, pass, planWorld, settings, step, switchEngine, type World } from "./planModel.ts"
 
 const sign = (ms: number): string => (ms > 0 ? "+" : "-")
 
 /** Worlds with equal keys have equal futures: ids are renamed, times become "over" or "not yet", counts are cut at 2. */
 export const key = (world: World): string => {
   const { record, nowMs } = world
-  const ids = new Map(world.containers.map((container, index) => [container.id, `#${index}`]))
+  const { hidden } = world
+  const ids = new Map([...world.containers, ...hidden.containers].map((container, index) => [container.id, `#${index}`]))
   const at = (ms: number | null | undefined) => ms == null ? "" : sign(ms - nowMs)
-  const recordedStart = record?.startedAtMs
+  const looks = (container: ModelContainer) => [
+    container.state, container.ours, container.generation, container.hash, container.imageRef, container.networkGone === true,
+    container.startError,
+    container.startedAtMs === null ? "" : container.startedAtMs === record?.startedAtMs,
+    container.exit && [container.exit.code, container.exit.oomKilled, container.exit.finishedAtMs === null]
+  ]
   return JSON.stringify([
     world.row,
     record && [
@@ -24,12 +31,9 @@ export const key = (world: World): string => {
       record.conditions.find(({ type }) => type === "Ready")?.reason
     ],
     world.jobs,
-    world.containers.map((container) => [
-      container.state, container.ours, container.generation, container.hash, container.imageRef,
-      container.startError,
-      container.startedAtMs === null ? "" : container.startedAtMs === recordedStart,
-      container.exit && [container.exit.code, container.exit.oomKilled, container.exit.finishedAtMs === null]
-    ]),
+    world.containers.map(looks),
+    world.engineId,
+    hidden.containers.map(looks),
     world.pull,
     world.imagePresent
   ])
@@ -57,9 +61,17 @@ export const nextAny = (world: World): ReadonlyArray<World> =>
     ? [
       pass(world, waitMs(world), "well", true),
       pass(world, waitMs(world), "badly", false),
-      pass(world, waitMs(world), "well", false)
+      pass(world, waitMs(world), "well", false),
+      ...(isSettled(world) ? outages(world) : [])
     ]
     : (["ok", "lost", "unreached", "refused"] as const).map((luck) => {
       const next = step(world, luck)
       return { ...next, nowMs: next.nowMs + 1 }
     })
+
+const outages = (world: World): ReadonlyArray<World> => [
+  fallSilent(world),
+  answerAgain(world, "running"),
+  answerAgain(world, "exited"),
+  ...(world.record?.engineId == null ? [] : [switchEngine(world)])
+]

@@ -21,6 +21,8 @@ export const settings: Settings = { stopGraceMs: 30_000, retentionMs: 720 * 3_60
 
 export interface ModelContainer extends Omit<ObservedContainer, "runsWanted"> {
   readonly hash: string
+  /** Its network was pruned: it can never start again. */
+  readonly networkGone?: boolean
 }
 
 export interface Row {
@@ -39,15 +41,20 @@ export interface World {
   readonly containers: ReadonlyArray<ModelContainer>
   readonly pull: PullState
   readonly engineId: string
+  /** What another engine holds, which does not answer now. */
+  readonly hidden: { readonly engineId: string; readonly containers: ReadonlyArray<ModelContainer> }
   readonly imagePresent: boolean
   readonly nowMs: number
   readonly made: number
+  /** Health events: `type:container:time`. */
   readonly told: ReadonlyArray<string>
+  /** The operation log: `kind source`, with `!` when it failed. */
+  readonly log: ReadonlyArray<string>
 }
 
 export const observeWorld = (world: World): Observation => {
   const { record, row } = world
-  const containers = world.containers.map(({ hash, ...container }): ObservedContainer => ({
+  const containers = world.containers.map(({ hash, networkGone: _network, ...container }): ObservedContainer => ({
     ...container,
     runsWanted: row === null || (container.id === record?.currentContainerId ? record.specHash ?? hash : hash) === row.hash
   }))
@@ -88,15 +95,19 @@ export const step = (world: World, luck: Luck): World => {
     case "Wait":
       return world
     case "Record":
-      return luck === "unreached" ? world : commitTo(afterPull(world), decided.step.commit)
+      return luck === "unreached" ? world : usePull(world, commitTo(world, decided.step.commit))
     case "Act":
       return actOn(world, decided.step.action, luck)
   }
 }
 
-/** A pull's end is used up by the step that saw it. */
-const afterPull = (world: World): World =>
-  world.pull._tag === "Failed" || world.pull._tag === "Pulled" ? { ...world, pull: { _tag: "None" } } : world
+/** A failed pull is used up by the step that saw it, a good one when the game runs or its start failed. */
+const usePull = (before: World, after: World): World => {
+  const { record } = after
+  const attempted = record !== before.record &&
+    (record?.status === "running" ? record.stoppingSinceMs === null : record?.lastErrorCode != null)
+  return before.pull._tag === "Failed" || (before.pull._tag === "Pulled" && attempted) ? { ...after, pull: { _tag: "None" } } : after
+}
 
 const actOn = (world: World, action: Action, luck: Luck): World => {
   if (luck === "unreached") return world
@@ -106,8 +117,7 @@ const actOn = (world: World, action: Action, luck: Luck): World => {
     : carryOut(world, action)
   if (luck === "lost") return engine
   const commit = outcomeCommit(seen, action, outcome, world.nowMs)
-  const next = commit ? commitTo(engine, commit) : engine
-  return outcome._tag === "Pulling" ? next : afterPull(next)
+  return commit ? usePull(world, commitTo(engine, commit)) : engine
 }
 
 /** A refused start leaves the container behind, with the engine's reason on it. */
@@ -120,16 +130,14 @@ const refuse = (world: World, action: Action): World => {
 const carryOut = (world: World, action: Action): readonly [World, Outcome] => {
   switch (action._tag) {
     case "Create": {
-      if (!world.imagePresent) return [{ ...world, pull: { _tag: "Pulling" } }, { _tag: "Pulling" }]
+      if (!world.imagePresent) return pulling(world)
       const made = create(world)
       return started(made, `made${made.made}`)
     }
     case "Start":
-      return started(world, action.container.id)
+      return isStranded(world, action.container.id) ? without(world, action.container.id) : started(world, action.container.id)
     case "Replace":
-      return world.imagePresent
-        ? [world, { _tag: "Signalled" }]
-        : [{ ...world, pull: { _tag: "Pulling" } }, { _tag: "Pulling" }]
+      return world.imagePresent ? [world, { _tag: "Signalled" }] : pulling(world)
     case "Stop":
       return [world, { _tag: "Signalled" }]
     case "Kill":
@@ -137,9 +145,17 @@ const carryOut = (world: World, action: Action): readonly [World, Outcome] => {
     case "Unpause":
       return [update(world, action.container.id, (container) => ({ ...container, state: "running" })), { _tag: "Done" }]
     case "Remove":
-      return [{ ...world, containers: world.containers.filter(({ id }) => id !== action.container.id) }, { _tag: "Removed" }]
+      return action.because === "replaced" && !world.imagePresent ? pulling(world) : without(world, action.container.id)
   }
 }
+
+const pulling = (world: World): readonly [World, Outcome] => [{ ...world, pull: { _tag: "Pulling" } }, { _tag: "Pulling" }]
+
+const without = (world: World, id: string): readonly [World, Outcome] => [takeAway(world, id), { _tag: "Removed" }]
+
+export const takeAway = (world: World, id: string): World => ({ ...world, containers: world.containers.filter((one) => one.id !== id) })
+
+const isStranded = (world: World, id: string): boolean => world.containers.some((one) => one.id === id && one.networkGone)
 
 const create = (world: World): World => ({
   ...world,
@@ -163,7 +179,7 @@ const create = (world: World): World => ({
 
 const started = (world: World, id: string): readonly [World, Outcome] => {
   const next = update(world, id, (container) => ({ ...container, state: "running", startedAtMs: world.nowMs, exit: null, startError: "" }))
-  const { hash: _hash, ...container } = next.containers.find((one) => one.id === id)!
+  const { hash: _hash, networkGone: _network, ...container } = next.containers.find((one) => one.id === id)!
   return [next, { _tag: "Started", container: { ...container, runsWanted: true } }]
 }
 
@@ -195,7 +211,8 @@ export const commitTo = (world: World, commit: Commit): World => {
     record: after ?? before,
     jobs: world.jobs.filter(({ id }) => !answered.some(({ job }) => job.id === id)),
     results: [...world.results, ...answered.map(({ job, result }) => ({ job: job.id, result }))],
-    told: [...world.told, ...commit.health.map((event) => `${event.type}:${event.containerId}:${event.occurredAtMs}`)]
+    told: [...world.told, ...commit.health.map((event) => `${event.type}:${event.containerId}:${event.occurredAtMs}`)],
+    log: [...world.log, ...commit.operations.map((op) => `${op.kind} ${op.source}${op.outcome === "failure" ? " !" : ""}`)]
   }
 }
 
@@ -220,3 +237,23 @@ export const pass = (world: World, ms: number, pullEnds: "well" | "badly", obeys
           : container)
   }
 }
+
+/** Another engine answers from here on, with what it holds. */
+export const switchEngine = (world: World): World => ({
+  ...world,
+  engineId: world.hidden.engineId,
+  containers: world.hidden.containers,
+  hidden: { engineId: world.engineId, containers: world.containers }
+})
+
+/** The engine stops, or begins again, to answer for its containers. */
+export const fallSilent = (world: World): World => ({
+  ...world,
+  containers: world.containers.map((container) => container.state === "running" ? { ...container, state: "unresponsive" } : container)
+})
+export const answerAgain = (world: World, as: "running" | "exited"): World => ({
+  ...world,
+  containers: world.containers.map((container) => container.state !== "unresponsive"
+    ? container
+    : as === "running" ? { ...container, state: "running" } : exitOf(container, 1, world.nowMs))
+})

@@ -1,6 +1,6 @@
 /** Every state the plan can be asked about, as the product of its parts. Combinations that cannot be are left out. */
 import type { PendingJob } from "../../src/domain/Job.ts"
-import type { RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
+import type { Condition, ConditionType, RecordStatus, RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
 import { freshRecord } from "../../controllers/game/commit.ts"
 import { gameId, type ModelContainer, type Row, wantedImage, type World } from "./planModel.ts"
 
@@ -26,33 +26,53 @@ export const rows: ReadonlyArray<Named<Row | null>> = [
           )))))
 ]
 
-const base: RuntimeRecord = { ...freshRecord(gameId), observedGeneration: 1, version: 1 }
-const holds = {
+const condition = (type: ConditionType, status: Condition["status"], reason: string): Condition =>
+  ({ type, status, reason, message: "", last_transition_at: "" })
+const backOff = condition("Progressing", "True", "BackOff")
+const replacing = condition("Progressing", "True", "Replacing")
+const unknown = (reason: string) => condition("Ready", "Unknown", reason)
+
+/** A record with the conditions that it has where `more` says nothing else. */
+const known = (status: RecordStatus, change: Partial<RuntimeRecord>, ...more: ReadonlyArray<Condition>): RuntimeRecord => {
+  const stopping = change.stoppingSinceMs != null
+  const conditions = [
+    ...more,
+    status !== "running"
+      ? condition("Ready", "False", change.lastErrorReason ?? "ContainerExited")
+      : stopping ? condition("Ready", "False", "Stopping") : condition("Ready", "True", "ContainerRunning"),
+    stopping ? condition("Progressing", "True", "Stopping") : condition("Progressing", "False", "Settled")
+  ]
+  return {
+    ...freshRecord(gameId), observedGeneration: 1, version: 1, status, ...change,
+    conditions: conditions.filter(({ type }, index) => conditions.findIndex((one) => one.type === type) === index)
+  }
+}
+const held = {
   currentContainerId: "c1", currentImageRef: wantedImage, engineEndpoint: "http://galaxy-game-g1:8080", engineId: "e1",
   startedAtMs: startMs - 5000
 }
-const replacing: RuntimeRecord["conditions"] = [
-  { type: "Progressing", status: "True", reason: "Replacing", message: "", last_transition_at: "" }
-]
+const ended = (exitCode: number, agoMs: number) => ({ ...held, exitCode, stoppedAtMs: startMs - agoMs })
 const failure = { lastErrorCode: "container_start_failed", lastErrorReason: "StartFailed", lastErrorMessage: "x", failureCount: 1 } as const
+const signalled = { ...held, stoppingSinceMs: startMs - 1000 }
 
 export const records: ReadonlyArray<Named<RuntimeRecord | null>> = [
   named("none", null),
-  named("running", { ...base, ...holds, status: "running" }),
-  named("running, stopping", { ...base, ...holds, status: "running", stoppingSinceMs: startMs - 1000 }),
-  named("running, grace over", { ...base, ...holds, status: "running", stoppingSinceMs: startMs - 60_000 }),
-  named("running, replacing", { ...base, ...holds, status: "running", stoppingSinceMs: startMs - 1000, conditions: replacing }),
-  named("running elsewhere", { ...base, ...holds, status: "running", engineId: "e0" }),
-  named("running, failed change", { ...base, ...holds, ...failure, status: "running" }),
-  named("stopped, exit 0", { ...base, ...holds, status: "stopped", exitCode: 0, stoppedAtMs: startMs - 1000 }),
-  named("stopped, exit 1, back-off", {
-    ...base, ...holds, status: "stopped", exitCode: 1, stoppedAtMs: startMs - 1000, nextRestartAtMs: startMs + 4000, restartCount: 3
-  }),
-  named("stopped long ago", { ...base, ...holds, status: "stopped", exitCode: 0, stoppedAtMs: startMs - 721 * 3_600_000 }),
-  named("stopped, replacing", { ...base, ...holds, status: "stopped", exitCode: 0, stoppedAtMs: startMs - 10, conditions: replacing }),
-  named("stopped, no container", { ...base, status: "stopped", exitCode: 0, stoppedAtMs: startMs - 1000 }),
-  named("stopped, failed start", { ...base, ...failure, status: "stopped", nextRestartAtMs: startMs + 1000 }),
-  named("removed", { ...base, status: "removed", removedAtMs: startMs - 1000 })
+  named("running", known("running", held)),
+  named("running, stopping", known("running", signalled)),
+  named("running, grace over", known("running", { ...held, stoppingSinceMs: startMs - 60_000 })),
+  named("running, replacing", known("running", signalled, replacing)),
+  named("running elsewhere", known("running", { ...held, engineId: "e0" })),
+  named("running elsewhere, told", known("running", { ...held, engineId: "e0" }, unknown("EngineChanged"))),
+  named("running, failed change", known("running", { ...held, ...failure })),
+  named("running, unresponsive", known("running", held, unknown("ContainerUnresponsive"))),
+  named("stopped, exit 0", known("stopped", ended(0, 1000))),
+  named("stopped, exit 1, back-off", known("stopped", { ...ended(1, 1000), nextRestartAtMs: startMs + 4000, restartCount: 3 }, backOff)),
+  named("stopped long ago", known("stopped", ended(0, 721 * 3_600_000))),
+  named("stopped, replacing", known("stopped", ended(0, 10), replacing)),
+  named("stopped, failed restart", known("stopped", { ...ended(1, 1000), ...failure })),
+  named("stopped, no container", known("stopped", { exitCode: 0, stoppedAtMs: startMs - 1000 })),
+  named("stopped, failed start", known("stopped", { ...failure, nextRestartAtMs: startMs + 1000 }, backOff)),
+  named("removed", known("removed", { removedAtMs: startMs - 1000 }))
 ]
 
 const container = (change: Partial<ModelContainer>): ModelContainer => ({
@@ -97,6 +117,7 @@ export const actuals: ReadonlyArray<Named<ReadonlyArray<ModelContainer>>> = [
     named(`${name}, made by hand`, [container({ ...value, ...manual })]),
     named(`${name}, newest generation`, [container({ ...value, generation: 2 })])
   ]),
+  named("exited 1, network pruned", [container({ ...exit(1), networkGone: true })]),
   named("running, made by hand, image without tag", [container({ ...manual, imageRef: "galaxy/engine" })]),
   named("running + stray of ours", [container({}), container({ id: "c2", name: "x" })]),
   named("running + ended stray of ours", [container({}), container({ id: "c2", name: "x", ...exit(0) })]),
@@ -116,6 +137,7 @@ export const jobsFor = (row: Row | null): ReadonlyArray<Named<ReadonlyArray<Pend
     : [
       ...(row.state === "running" ? [named("start job", [job("start", row.generation)])] : []),
       ...(row.state === "stopped" ? [named("stop job", [job("stop", row.generation)])] : []),
+      ...(row.generation === 1 && row.policy === "never" && row.state !== "removed" ? [named("stop job before the row", [job("stop", null)])] : []),
       ...(row.state === "removed" ? [named("start job", [job("start", row.generation)]), named("stop job", [job("stop", row.generation)])] : []),
       ...(row.generation === 2 ? [named("overtaken job", [job("start", 1)])] : [])
     ])
@@ -127,6 +149,10 @@ export const pulls: ReadonlyArray<Named<World["pull"]>> = [
   named("pulled", { _tag: "Pulled" }),
   named("pull failed", { _tag: "Failed", failure: { code: "image_pull_failed", reason: "PullFailed", message: "no such image" } })
 ]
+
+/** A record that waits for its next try was not written under `never`. */
+const canBe = (row: Row | null, record: RuntimeRecord | null): boolean =>
+  !(row?.policy === "never" && record?.nextRestartAtMs != null && record.observedGeneration === row.generation)
 
 export interface Case {
   readonly row: string
@@ -140,6 +166,7 @@ export interface Case {
 export function* space(): Generator<Case> {
   for (const row of rows) {
     for (const record of records) {
+      if (!canBe(row.value, record.value)) continue
       for (const actual of actuals) {
         for (const jobs of jobsFor(row.value)) {
           for (const pull of row.value?.state === "running" ? pulls : pulls.slice(0, 1)) {
@@ -154,10 +181,12 @@ export function* space(): Generator<Case> {
                 containers: actual.value,
                 pull: pull.value,
                 engineId: "e1",
+                hidden: { engineId: "e0", containers: record.value?.engineId === "e0" ? [container({})] : [] },
                 imagePresent: pull.value._tag === "Pulled",
                 nowMs: startMs,
                 made: 0,
-                told: []
+                told: [],
+                log: []
               }
             }
           }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { isSettled, key, nextAny, nextWell } from "../../support/planGraph.ts"
-import { pass, planWorld, type World } from "../../support/planModel.ts"
+import { pass, planWorld, type Row, settings, step, takeAway, type World } from "../../support/planModel.ts"
+import { broken, trespass, untrue } from "../../support/planPromises.ts"
 import { type Case, space } from "../../support/planSpace.ts"
 import { reasons } from "../../../controllers/game/reasons.ts"
 
@@ -22,7 +23,7 @@ const explore = (): Map<string, Node> => {
   const add = (world: World, from: string) => {
     const id = key(world)
     if (nodes.has(id)) return
-    const fresh = { world: { ...world, told: [], results: [] }, from }
+    const fresh = { world: { ...world, told: [], log: [], results: [] }, from }
     nodes.set(id, fresh)
     open.push(fresh)
   }
@@ -47,46 +48,77 @@ const settle = (world: World): { readonly world: World; readonly trace: Readonly
   return { world: current, trace }
 }
 
-const runs = (world: World) => world.containers.filter(({ state }) => state === "running" || state === "paused")
+/** Where a world settles that somebody changed. */
+const settledAfter = (world: World, change: Partial<World>) => settle({ ...world, told: [], log: [], results: [], ...change }).world
 
-/** What the contract promises of a settled game; undefined when all of it holds. */
-const broken = (world: World): string | undefined => {
-  const { row, record, jobs } = world
-  const containers = world.containers.filter(({ state }) => state !== "removing")
-  const { reason } = planWorld(world)
-  if (reason === "ContainerUnresponsive" || reason === "EngineChanged") return undefined
-  if (jobs.length > 0) return "a job has no answer"
-  if (row === null) {
-    return record === null && containers.some(({ state, imageRef }) => state !== "dead" && imageRef.includes(":")) ? "not adopted" : undefined
-  }
-  if (record?.status === "removed" && row.state !== "removed") return undefined
-  if (containers.filter(({ ours }) => ours).length > 1) return "two containers of ours"
-  if (record === null) return "nothing is recorded"
-  const main = containers.find(({ id }) => id === record.currentContainerId)
-  if (record.currentContainerId !== null && main === undefined) return "the record names a container that is gone"
-  if (record.status === "running" && (main === undefined || !runs(world).includes(main))) return "recorded as running, but nothing runs"
-  if (record.status !== "running" && main !== undefined && runs(world).includes(main)) return "it runs, but is not recorded as running"
-  if (row.state === "removed") {
-    return record.status !== "removed" ? "not recorded as removed" : containers.some(({ ours }) => ours) ? "a container is left" : undefined
-  }
-  if (row.state === "stopped") return record.status === "running" ? "runs though the row says stopped" : undefined
-  if (!row.valid) return record.lastErrorCode === "start_config_invalid" ? undefined : "an invalid spec is not told"
-  if (record.observedGeneration !== row.generation) return "the row's generation was not carried out"
-  if (row.policy === "always" && record.status !== "running") return "policy always, but it does not run"
-  if (record.status === "running" && record.lastErrorCode === null && record.specHash !== row.hash) return "runs something else than the row says"
-  return undefined
+/** A settled world whose row somebody writes to. */
+const afterWrite = (world: World, change: Partial<Row>) =>
+  settledAfter(world, { pull: { _tag: "None" }, row: { ...world.row!, ...change, generation: world.row!.generation + 1 } })
+
+const settledNodes = [...nodes.values()].filter(({ world }) =>
+  isSettled(world) && world.record?.status !== "removed" && planWorld(world).reason !== "EngineChanged" &&
+  world.containers.every(({ state }) => state !== "unresponsive"))
+const worldsOf = (state: Row["state"]) => settledNodes.filter(({ world }) => world.row?.state === state && world.row.valid)
+
+/** The first examples, by what they are examples of. */
+const examples = (found: Iterable<readonly [problem: string | undefined, from: string]>): ReadonlyArray<string> => {
+  const first = new Map<string, string>()
+  for (const [problem, from] of found) if (problem !== undefined && !first.has(problem)) first.set(problem, from)
+  return [...first].map(([problem, from]) => `${problem}: ${from}`)
 }
 
 describe("plan, over its whole state space", () => {
   it("settles from every state within a fixed number of steps, keeping every promise of the contract", () => {
-    const failures = new Map<string, string>()
-    for (const { world, from } of nodes.values()) {
+    const problems = [...nodes.values()].map(({ world, from }) => {
       const end = settle(world)
       const problem = end.trace.length > maximumSteps ? "does not settle" : broken(end.world)
-      if (problem && !failures.has(problem)) failures.set(problem, `${from}\n    ${end.trace.join(" > ")}`)
-    }
-    assert.deepStrictEqual([...failures].map(([problem, example]) => `${problem}: ${example}`), [])
+      return [problem, `${from}\n    ${problem && end.trace.join(" > ")}`] as const
+    })
+    assert.deepStrictEqual(examples(problems), [])
   }, 300_000)
+
+  it("touches nothing that it must leave alone, and answers no job with what is not so", () => {
+    const problems = [...nodes.values()].flatMap(({ world, from }) => [
+      [trespass(world), from] as const,
+      ...(["ok", "refused"] as const).map((luck) => [untrue(world, step(world, luck)), from] as const)
+    ])
+    assert.deepStrictEqual(examples(problems), [])
+  }, 60_000)
+
+  it("tells of every container that somebody takes away from a settled game", () => {
+    const problems = settledNodes.map(({ world, from }) => {
+      const { currentContainerId: id = null, engineId } = world.record ?? {}
+      const isToBeTold = id !== null && engineId === world.engineId
+      const told = isToBeTold && step(takeAway(world, id), "ok").told.some((line) => line.startsWith(`container_disappeared:${id}:`))
+      return [isToBeTold && !told ? "not told" : undefined, from] as const
+    })
+    assert.deepStrictEqual(examples(problems), [])
+  }, 60_000)
+
+  it("logs the end of the retention, whatever went before", () => {
+    const problems = settledNodes.map(({ world, from }) => {
+      if (planWorld(world).reason !== "Retained") return [undefined, from] as const
+      const { log } = settledAfter(world, { nowMs: world.record!.stoppedAtMs! + settings.retentionMs })
+      return [log.includes("cleanup_container auto_ttl") ? undefined : `logs ${log.join()}`, from] as const
+    })
+    assert.deepStrictEqual(examples(problems), [])
+  }, 60_000)
+
+  it("logs the next start of a stopped game as a start, and nothing of what went before counts", () => {
+    const problems = worldsOf("stopped").map(({ world, from }) => {
+      const { log, record } = afterWrite(world, { state: "running" })
+      return [log.join() === "start desired_state" && record?.restartCount === 0 ? undefined : `logs ${log.join()}`, from] as const
+    })
+    assert.deepStrictEqual(examples(problems), [])
+  }, 60_000)
+
+  it("runs a changed row, and counts no restart for it", () => {
+    const problems = worldsOf("running").map(({ world, from }) => {
+      const { record } = afterWrite(world, { hash: "v1:third" })
+      return [record?.status === "running" && record.restartCount === 0 ? undefined : `${record?.status} ${record?.restartCount}`, from] as const
+    })
+    assert.deepStrictEqual(examples(problems), [])
+  }, 60_000)
 
   it("stays settled: an hour later there is still nothing to do", () => {
     const moved = [...nodes.values()].filter(({ world }) =>

@@ -1,0 +1,128 @@
+/** Single stories of a whole system on the virtual clock, from what people do to what they see. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { images } from "./script.ts"
+import { simulate, type Simulation, startController } from "./world.ts"
+
+const game = "g1"
+const row = { game_id: game, image_ref: images.present }
+
+const scene = (name: string, body: (simulation: Simulation) => Effect.Effect<void, never, Scope.Scope>) =>
+  it.effect(name, () =>
+    Effect.scoped(simulate(name, Effect.fnUntraced(function*(simulation): Effect.fn.Return<void, never, Scope.Scope> {
+      simulation.engine.image(images.present)
+      simulation.engine.image(images.pullable, { onHost: false, pullMs: 300 })
+      yield* startController(simulation, "c0")
+      yield* TestClock.adjust("1 second")
+      yield* body(simulation)
+    }))))
+
+const results = ({ store }: Simulation) => store.told.flatMap(({ fields, topic }) => topic === "job_results" ? [`${fields.outcome} ${fields.error_code}`.trim()] : [])
+const intents = ({ store }: Simulation) => store.told.filter(({ topic }) => topic === "notification_intents")
+const log = ({ store }: Simulation) => store.operations.map(({ op_kind, op_source, outcome }) => `${op_kind} ${op_source} ${outcome}`)
+const starts = ({ engine }: Simulation) => engine.history.flatMap(({ action, atMs }) => action === "start" ? [atMs] : [])
+const ready = ({ store }: Simulation) => store.records.get(game)?.conditions?.find(({ type }) => type === "Ready")?.status
+
+describe("the whole system, story by story", () => {
+  scene("a back-off lasts as long as it was to last when another controller takes over in it", (simulation) =>
+    Effect.gen(function*() {
+      simulation.store.insert({ ...row, spec: { args: ["exit=1", "after=100", "times=4"] } })
+      yield* TestClock.adjust("8 seconds")
+      assert.lengthOf(starts(simulation), 4)
+      const due = starts(simulation)[3]! + 100 + 8000
+      yield* simulation.processes[0]!.kill
+      yield* startController(simulation, "c1")
+      yield* TestClock.adjust("10 seconds")
+      assert.approximately(starts(simulation)[4]!, due, 50)
+    }))
+
+  scene("an image that is always pulled is pulled once for a change of the row, before the old container ends", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store } = simulation
+      store.insert({ ...row, spec: { pull_policy: "always" } })
+      yield* TestClock.adjust("5 seconds")
+      store.update(game, { image_ref: images.pullable })
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(engine.registryCalls, [images.present, images.pullable])
+      assert.deepStrictEqual(log(simulation), ["start desired_state success", "reconcile_recreate desired_state success"])
+    }))
+
+  scene("a stopped game keeps its container when its new image cannot be pulled", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store, streams } = simulation
+      store.insert({ ...row, restart_policy: "never" })
+      yield* TestClock.adjust("2 seconds")
+      store.update(game, { state: "stopped" })
+      yield* TestClock.adjust("2 seconds")
+      const [old] = engine.of(game)
+      streams.startJob({ game_id: game, image_ref: images.missing })
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(results(simulation), ["failure image_pull_failed"])
+      assert.lengthOf(intents(simulation), 1)
+      assert.deepStrictEqual(engine.of(game).map(({ id }) => id), [old!.id])
+    }))
+
+  scene("a game whose network was pruned starts on the new one, and no failure is told", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store } = simulation
+      store.insert(row)
+      yield* TestClock.adjust("2 seconds")
+      engine.removeNetwork()
+      engine.exit(`galaxy-game-${game}`, 1)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(log(simulation), ["start desired_state success", "reconcile_recreate auto_reconcile success"])
+      assert.lengthOf(intents(simulation), 0)
+      assert.strictEqual(ready(simulation), "True")
+    }))
+
+  scene("a stop job for a container that nobody has looked at yet stops it", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store, streams } = simulation
+      engine.events.line.mode = "refused"
+      engine.events.cut()
+      engine.run(engine.byHand(game, images.present))
+      streams.stopJob({ game_id: game, reason: "orphan_cleanup" })
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(results(simulation), ["success"])
+      assert.deepStrictEqual(log(simulation), ["reconcile_adopt auto_reconcile success", "stop job_stream success"])
+      assert.deepInclude(store.games.get(game), { state: "stopped", restart_policy: "never", generation: 1 })
+    }))
+
+  scene("readiness is known again when the container answers again, and a second outage is told anew", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store, streams } = simulation
+      store.insert(row)
+      yield* TestClock.adjust("2 seconds")
+      const [container] = engine.of(game)
+      for (const _outage of ["first", "second"]) {
+        container!.answers.silence()
+        streams.startJob(row)
+        yield* TestClock.adjust("15 seconds")
+        assert.strictEqual(ready(simulation), "Unknown")
+        container!.answers.up()
+        yield* TestClock.adjust("40 seconds")
+        assert.strictEqual(ready(simulation), "True")
+      }
+      assert.deepStrictEqual(results(simulation), ["success replay_no_op", "success replay_no_op"])
+    }))
+
+  scene("jobs fail at once while another engine answers, and what was asked for is done when the first one is back", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store, streams } = simulation
+      store.insert(row)
+      yield* TestClock.adjust("2 seconds")
+      engine.switchTo("another-engine")
+      yield* TestClock.adjust("2 seconds")
+      streams.startJob(row)
+      yield* TestClock.adjust("2 seconds")
+      streams.stopJob({ game_id: game, reason: "finished" })
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(results(simulation), ["failure service_unavailable", "failure service_unavailable"])
+      assert.strictEqual(store.records.get(game)?.status, "running")
+      engine.switchTo(simulation.homeEngine)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(store.records.get(game)?.status, "stopped")
+      assert.strictEqual(engine.of(game)[0]?.state, "exited")
+    }))
+})

@@ -1,0 +1,167 @@
+/**
+ * One game as a reconcile sees it, in small pieces for hand-written cases, and what a step makes known in one line per
+ * fact. The base is a game that has run for a minute as its row says; a case names only what is otherwise.
+ */
+import type { Commit } from "../../src/domain/Commit.ts"
+import type { Failure } from "../../src/domain/ErrorCode.ts"
+import type { GameId } from "../../src/domain/GameId.ts"
+import type { PendingJob } from "../../src/domain/Job.ts"
+import type { Desired, Observation, ObservedContainer } from "../../src/domain/Observation.ts"
+import type { ConditionType, RecordStatus, RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
+import { freshRecord } from "../../controllers/game/commit.ts"
+import type { Reason } from "../../controllers/game/reasons.ts"
+import type { Plan } from "../../controllers/game/step.ts"
+import type { Settings } from "../../controllers/game/view.ts"
+
+export const second = 1000
+export const minute = 60_000
+export const hour = 3_600_000
+export const now = 10_000_000_000
+export const gameId = "g1" as GameId
+export const image = "galaxy/engine:1.4.2"
+export const endpoint = "http://galaxy-game-g1:8080"
+const startedAtMs = now - minute
+
+/** The defaults of the contract, written out: these tests must notice when one of them moves. */
+export const settings: Settings = {
+  stopGraceMs: 30 * second,
+  retentionMs: 720 * hour,
+  backoff: { baseMs: second, maxMs: 5 * minute, stableMs: 10 * minute }
+}
+
+export const row = (change: Partial<Desired> = {}): Desired => ({
+  state: "running", imageRef: image, restartPolicy: "always", generation: 1, spec: {}, specHash: "v1:wanted", problem: null, ...change
+})
+export const never = (change: Partial<Desired> = {}) => row({ restartPolicy: "never", ...change })
+export const onFailure = (change: Partial<Desired> = {}) => row({ restartPolicy: "on_failure", ...change })
+/** The row after somebody wrote another image to it. */
+export const changed = (change: Partial<Desired> = {}) =>
+  row({ generation: 2, imageRef: "galaxy/engine:2.0.0", specHash: "v1:changed", ...change })
+export const stopWanted = (change: Partial<Desired> = {}) => row({ state: "stopped", generation: 2, ...change })
+export const removeWanted = (change: Partial<Desired> = {}) => row({ state: "removed", generation: 2, ...change })
+
+type Known = Partial<RuntimeRecord>
+
+/** Stopped, and no container is left of it. */
+export const bare = (change: Known = {}): RuntimeRecord => ({
+  ...freshRecord(gameId), currentImageRef: image, observedGeneration: 1, stoppedAtMs: now - second, version: 1, ...change
+})
+export const running = (change: Known = {}): RuntimeRecord => bare({
+  status: "running", currentContainerId: "c1", engineEndpoint: endpoint, engineId: "e1", specHash: "v1:wanted", startedAtMs,
+  stoppedAtMs: null, ...change
+})
+export const stopped = (exitCode: number | null, change: Known = {}): RuntimeRecord =>
+  running({ status: "stopped", exitCode, stoppedAtMs: now - second, ...change })
+export const removed = (change: Known = {}): RuntimeRecord => bare({ status: "removed", removedAtMs: now - second, ...change })
+/** A first start that failed. */
+export const failed = (failure: Failure, change: Known = {}): RuntimeRecord => bare({ ...failureOf(failure), stoppedAtMs: null, ...change })
+/** Its container runs on although the row's change could not be carried out. */
+export const notReplaced = (change: Known = {}): RuntimeRecord => running({ observedGeneration: 2, ...failureOf(noImage), ...change })
+const failureOf = ({ code, message, reason }: Failure): Known =>
+  ({ lastErrorCode: code, lastErrorReason: reason, lastErrorMessage: message, failureCount: 1 })
+
+const condition = (type: ConditionType, status: "True" | "Unknown", reason: string): Known => ({
+  conditions: [{ type, status, reason, message: "", last_transition_at: "" }]
+})
+export const replacing = condition("Progressing", "True", "Replacing")
+export const pullingImage = condition("Progressing", "True", "PullingImage")
+export const unknown = (reason: string) => condition("Ready", "Unknown", reason)
+
+export const noImage: Failure = { code: "image_pull_failed", reason: "PullFailed", message: "no such image" }
+export const refused: Failure = { code: "container_start_failed", reason: "StartFailed", message: "exec format error" }
+export const badSpec: Failure = { code: "start_config_invalid", reason: "SpecInvalid", message: "spec.privileged: is unknown" }
+
+type Change = Partial<ObservedContainer>
+
+/** A container that this controller made. */
+export const live = (change: Change = {}): ObservedContainer => ({
+  id: "c1", name: "galaxy-game-g1", state: "running", ours: true, generation: 1, runsWanted: true, imageRef: image,
+  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", endpoint, ...change
+})
+/** It runs something else than the row asks for. */
+export const outdated = live({ runsWanted: false })
+export const created = (change: Change = {}) => live({ state: "created", startedAtMs: null, ...change })
+export const exitOf = (code: number): Pick<ObservedContainer, "state" | "exit"> =>
+  ({ state: "exited", exit: { code, oomKilled: false, finishedAtMs: now - 100 } })
+export const exited = (code: number, change: Change = {}) => live({ ...exitOf(code), ...change })
+/** A container that somebody labelled as the game's by hand. */
+export const byHand = (change: Change = {}) => live({ id: "h1", name: "galaxy-game-g1-manual", ours: false, generation: null, ...change })
+
+const job = (kind: PendingJob["kind"]) => (generation: number | null = 1, entryId = "1-0"): PendingJob => ({
+  id: Number.parseInt(entryId), kind, entryId, generation, changed: true
+})
+export const startJob = job("start")
+export const stopJob = job("stop")
+
+export type Given = Partial<Observation>
+
+/** The recorded container is proven gone where the case lists it not; `recorded` says otherwise. */
+export const observation = (given: Given): Observation => {
+  const seen = {
+    gameId, desired: row(), record: running(), jobs: [], containers: [live()], engineId: "e1", pull: { _tag: "None" }, ...given
+  } as const
+  const id = seen.record?.currentContainerId ?? null
+  const present = seen.containers.some((container) => container.id === id)
+  return { recorded: id === null ? "none" : present ? "present" : "gone", ...seen }
+}
+
+/** Fields of the record, and each condition as `status reason`. */
+export type Knows = Partial<Omit<RuntimeRecord, "conditions"> & Record<ConditionType, string>>
+
+/** What is made known, strictly: a fact that a case does not name must not be told. Of the record, `knows` is looked at. */
+export interface MadeKnown {
+  /** null: the record is left as it is. */
+  readonly status: RecordStatus | null
+  /** Lines of the operation log: `kind source outcome [error] [container]`. */
+  readonly log: ReadonlyArray<string>
+  /** `type container [exit code]` */
+  readonly health: ReadonlyArray<string>
+  /** Job results: `entry outcome [code] [container] [endpoint]`. */
+  readonly results: ReadonlyArray<string>
+  /** Types of the notifications. */
+  readonly told: ReadonlyArray<string>
+  /** The desired row that is written: `state policy image`. */
+  readonly adopt: string | null
+  readonly knows: Knows
+}
+
+export const known = (status: RecordStatus | null, parts: Partial<Omit<MadeKnown, "status">> = {}): MadeKnown => ({
+  status, log: [], health: [], results: [], told: [], adopt: null, knows: {}, ...parts
+})
+
+const words = (...parts: ReadonlyArray<unknown>): string => parts.filter((part) => part != null && part !== "").join(" ")
+
+/** `knows`: the fields of the record that the case asks for. */
+export const madeKnown = (commit: Commit, knows: Knows): MadeKnown => ({
+  status: commit.record?.status ?? null,
+  log: commit.operations.map((op) => words(op.kind, op.source, op.outcome, op.errorCode, op.containerId)),
+  health: commit.health.map((event) => words(event.type, event.containerId, event.details["exit_code"])),
+  results: commit.answers.map(({ job: { entryId }, result }) =>
+    words(entryId, result.outcome, result.errorCode, result.containerId, result.engineEndpoint)),
+  told: commit.messages.map(({ fields }) => fields["notification_type"] ?? ""),
+  adopt: commit.adopt && words(commit.adopt.state, commit.adopt.restartPolicy, commit.adopt.imageRef),
+  knows: pick(commit.record, knows)
+})
+
+const pick = (record: RuntimeRecord | null, knows: Knows): Knows => {
+  const conditions = (record?.conditions ?? []).map(({ type, status, reason }) => [type, words(status, reason)])
+  const all: Readonly<Record<string, unknown>> = { ...record, ...Object.fromEntries(conditions) }
+  return Object.fromEntries(Object.keys(knows).map((name) => [name, all[name]]))
+}
+
+export type Expected =
+  & { readonly reason: Reason }
+  & ({ readonly waitMs: number | null } | { readonly act: string } | { readonly record: MadeKnown })
+
+export const wait = (reason: Reason, waitMs: number | null): Expected => ({ reason, waitMs })
+/** `action`: its name, its container and why a container is removed. */
+export const act = (reason: Reason, action: string): Expected => ({ reason, act: action })
+export const record = (reason: Reason, ...made: Parameters<typeof known>): Expected => ({ reason, record: known(...made) })
+
+/** A plan in the words of what is expected of it. */
+export const shown = ({ reason, step }: Plan, then: Expected): Expected => {
+  if (step._tag === "Wait") return { reason, waitMs: step.againMs }
+  if (step._tag === "Record") return { reason, record: madeKnown(step.commit, "record" in then ? then.record.knows : {}) }
+  const { _tag, container, because } = { container: null, because: null, ...step.action }
+  return { reason, act: words(_tag, container?.id, because) }
+}

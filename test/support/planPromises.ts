@@ -1,0 +1,97 @@
+/** What the contract promises of a world, and of each step in it. Written from the contract, not from the plan. */
+import { observeWorld, planWorld, type World } from "./planModel.ts"
+
+export const runs = (world: World) => world.containers.filter(({ state }) => state === "running" || state === "paused")
+
+const conditionOf = ({ record }: World, type: "Ready" | "Progressing") => record?.conditions.find((one) => one.type === type)
+
+/** Which promise a settled game breaks; undefined when it keeps all. */
+export const broken = (world: World): string | undefined => {
+  const { reason } = planWorld(world)
+  if (reason === "ContainerUnresponsive" || reason === "EngineChanged") return brokenOutage(world, reason)
+  if (world.jobs.length > 0) return "a job has no answer"
+  return brokenConditions(world) ?? brokenState(world)
+}
+
+/** Unknown is said as unknown, and only a job whose wait will end waits. */
+const brokenOutage = (world: World, reason: string): string | undefined => {
+  const { jobs, record, row } = world
+  const told = record === null || record.status === "removed" || conditionOf(world, "Ready")?.status === "Unknown"
+  if (!told) return `Ready=${conditionOf(world, "Ready")?.status} under ${reason}`
+  if (reason === "EngineChanged" && jobs.length > 0) return "a job waits for another engine"
+  return jobs.some((job) => (job.generation ?? Infinity) < (row?.generation ?? 0)) ? "an overtaken job waits" : undefined
+}
+
+const brokenConditions = (world: World): string | undefined => {
+  const { record, row } = world
+  if (record === null || row === null) return undefined
+  const main = runs(world).find(({ id }) => id === record.currentContainerId)
+  const isReady = record.status === "running" && main !== undefined && record.stoppingSinceMs === null
+  const told = conditionOf(world, "Ready")?.status
+  if (told !== (isReady ? "True" : "False")) return `Ready=${told}, but it ${isReady ? "runs" : "does not run"}`
+  return conditionOf(world, "Progressing")?.status === "False" ? undefined : "Progressing, but nothing is under way"
+}
+
+const brokenState = (world: World): string | undefined => {
+  const { row, record } = world
+  const containers = world.containers.filter(({ state }) => state !== "removing")
+  if (row === null) {
+    return record === null && containers.some(({ state, imageRef }) => state !== "dead" && imageRef.includes(":")) ? "not adopted" : undefined
+  }
+  if (record?.status === "removed" && row.state !== "removed") return undefined
+  if (containers.filter(({ ours }) => ours).length > 1) return "two containers of ours"
+  if (record === null) return "nothing is recorded"
+  const main = containers.find(({ id }) => id === record.currentContainerId)
+  if (record.currentContainerId !== null && main === undefined) return "the record names a container that is gone"
+  if (record.status === "running" && (main === undefined || !runs(world).includes(main))) return "recorded as running, but nothing runs"
+  if (record.status !== "running" && main !== undefined && runs(world).includes(main)) return "it runs, but is not recorded as running"
+  if (row.state !== "running" && (record.lastErrorCode !== null || record.failureCount > 0 || record.restartCount > 0)) {
+    return "it is over, but a failure is left"
+  }
+  if (row.state === "removed") {
+    return record.status !== "removed" ? "not recorded as removed" : containers.some(({ ours }) => ours) ? "a container is left" : undefined
+  }
+  if (row.state === "stopped") return record.status === "running" ? "runs though the row says stopped" : undefined
+  if (!row.valid) return record.lastErrorCode === "start_config_invalid" ? undefined : "an invalid spec is not told"
+  if (record.observedGeneration !== row.generation) return "the row's generation was not carried out"
+  if (row.policy === "always" && record.status !== "running") return "policy always, but it does not run"
+  if (record.status === "running" && record.lastErrorCode === null && record.specHash !== row.hash) return "runs something else than the row says"
+  return undefined
+}
+
+/** What an act must not touch: what somebody else made and no record names, and what the engine does not answer for. */
+export const trespass = (world: World): string | undefined => {
+  const { step } = planWorld(world)
+  if (step._tag !== "Act" || step.action._tag === "Create") return undefined
+  const { container } = step.action
+  if (!container.ours && container.id !== world.record?.currentContainerId) return `${step.action._tag} of somebody else's container`
+  return container.state === "unresponsive" || container.state === "removing" ? `${step.action._tag} of what is ${container.state}` : undefined
+}
+
+/** An answer, of the step from `before` to `after`, that is not so; undefined when all are. */
+export const untrue = (before: World, after: World): string | undefined => {
+  const { record, row } = after
+  const did = (...kinds: ReadonlyArray<string>) => after.log.some((line) => !line.endsWith("!") && kinds.some((kind) => line.startsWith(`${kind} `)))
+  const startedNow = did("start", "reconcile_recreate", "reconcile_restart")
+  const { recorded } = observeWorld(before)
+  for (const { job: id, result: { containerId, errorCode, outcome } } of after.results) {
+    const job = before.jobs.find((one) => one.id === id)!
+    const canHaveRow = before.containers.every(({ imageRef }) => imageRef.includes(":"))
+    if (errorCode === "service_unavailable" && recorded !== "elsewhere") return "service_unavailable, though the engine is there"
+    if (errorCode === "not_found" && (row !== null || (record?.currentContainerId != null && canHaveRow))) return "not_found, though there is a game"
+    if (errorCode === "superseded" && !((job.generation ?? 0) < row!.generation)) return "superseded by nothing"
+    if (outcome === "failure" || record?.status === "removed") continue
+    if (before.containers.some((one) => one.state === "unresponsive" && one.id === record?.currentContainerId)) return "success of what does not answer"
+    if (errorCode !== ((job.kind === "stop" ? did("stop") : startedNow) ? "" : "replay_no_op")) return `a ${job.kind} is answered ${errorCode || "without code"}`
+    const main = after.containers.find((one) => one.id === containerId)
+    const problem = job.kind === "stop"
+      ? runs(after).some((one) => one.id === record?.currentContainerId || one.ours) && "stopped, but it runs"
+      : (main === undefined || record?.status !== "running" || record.currentContainerId !== containerId || record.stoppingSinceMs !== null)
+      ? "started, but not recorded"
+      : (!row?.valid || (record.specHash ?? main.hash) !== row.hash)
+      ? "started, but it is not what the row says"
+      : !startedNow && main.state !== "running" && "started, but it does not run"
+    if (problem) return problem
+  }
+  return undefined
+}
