@@ -39,6 +39,9 @@ export const apply = Effect.fnUntraced(function*(seen: View, action: Action, opt
     case "Unpause":
       yield* engine.unpause(action.container.id)
       return done
+    case "Disarm":
+      yield* engine.disarm(action.container.id)
+      return done
     case "Remove": {
       const missing = action.because === "replaced" ? yield* withoutImage(seen, seen.desired!, options) : undefined
       if (missing) return missing

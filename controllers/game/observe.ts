@@ -108,6 +108,7 @@ const observed = (
     exit: detail?.exit ?? null,
     startError: detail?.startError ?? "",
     stopSignal: detail?.stopSignal ?? "SIGTERM",
+    restartsByItself: detail?.restartsByItself ?? false,
     endpoint: detail?.endpoint ?? ""
   }
 }

@@ -42,7 +42,9 @@ const rules: ReadonlyArray<Rule> = [
   facts.removing, //           the engine is at work on its removal: wait for the end of it
   facts.resumed, //            recorded as stopped (or an earlier run), but it runs
   adopted, //                  a container that no record names
+  reach.engineRenamed, //      the recorded container is there, on an engine that has another name by now
   reach.answering, //          who did not answer does again
+  row.armed, //                the engine itself would restart it
   row.missing, //              no row: absence is never an order
   row.strays, //               a second container for the game
   row.stopping, //             a stop was begun: carry it to its end, whatever the row says by now

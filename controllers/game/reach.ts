@@ -3,7 +3,7 @@ import type { Failure } from "../../src/domain/ErrorCode.ts"
 import { type Change, goesOn, noContainer } from "./commit.ts"
 import type { Reason } from "./reasons.ts"
 import { type Plan, record, wait } from "./step.ts"
-import { conditionOf, type View } from "./view.ts"
+import { conditionOf, mainIsRecorded, type View } from "./view.ts"
 
 const unresponsiveAgainMs = 30_000
 
@@ -30,6 +30,13 @@ export const unresponsive = (seen: View): Plan | undefined => {
   if (seen.main?.state !== "unresponsive") return undefined
   const message = `the engine lists container ${seen.main.id} but does not answer for it`
   return unknown(seen, "ContainerUnresponsive", message, unresponsiveAgainMs)
+}
+
+/** It is there, so it is the same engine: an upgrade may give it a new identity. */
+export const engineRenamed = (seen: View): Plan | undefined => {
+  const { engineId, record: before } = seen
+  if (before?.engineId == null || before.engineId === engineId || !mainIsRecorded(seen) || before.status === "removed") return undefined
+  return record(seen, "EngineRenamed", { record: { engineId }, ...goesOn(seen) })
 }
 
 export const answering = (seen: View): Plan | undefined =>

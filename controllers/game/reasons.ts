@@ -11,6 +11,8 @@ export const reasons = {
   ContainerResumed: "the recorded container runs again, or is in another run than recorded",
   StartCompleted: "a start of our own was carried out before it could be recorded",
   Adopted: "a labelled container that no record names is taken over",
+  EngineRenamed: "the engine that holds the recorded container answers under another identity than before",
+  EngineRestarts: "the engine itself would restart the container; that is for the row's policy to decide",
   NoRow: "there is no desired row: absence is never an order",
   StrayRunning: "a second container of ours runs for the game",
   Stray: "a second container of ours is left",

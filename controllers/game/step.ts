@@ -14,6 +14,8 @@ export type Action =
   | { readonly _tag: "Stop"; readonly container: ObservedContainer }
   | { readonly _tag: "Kill"; readonly container: ObservedContainer }
   | { readonly _tag: "Unpause"; readonly container: ObservedContainer }
+  /** Take the engine's own restart policy off. */
+  | { readonly _tag: "Disarm"; readonly container: ObservedContainer }
   | { readonly _tag: "Remove"; readonly container: ObservedContainer; readonly because: "removed" | "retention" | "leftover" | "replaced" | "stray" }
 
 export type Step =

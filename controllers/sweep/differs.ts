@@ -101,6 +101,7 @@ const observed = (container: ContainerSummary, { record }: SurveyRow): ObservedC
     exit: ended ? { code: record?.exitCode ?? 0, oomKilled: false, finishedAtMs: record?.stoppedAtMs ?? null } : null,
     startError: "",
     stopSignal: "SIGTERM",
+    restartsByItself: false,
     endpoint: ""
   }
 }

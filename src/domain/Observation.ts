@@ -41,6 +41,8 @@ export interface ObservedContainer {
   /** Why the engine could not start it; empty when it could or was not asked to. */
   readonly startError: string
   readonly stopSignal: string
+  /** The engine itself would start it again, as somebody else told it to. */
+  readonly restartsByItself: boolean
   readonly endpoint: string
 }
 

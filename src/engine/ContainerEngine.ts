@@ -88,6 +88,8 @@ export interface ContainerDetail extends ContainerSummary {
   readonly startError: string
   /** The signal that asks it to end: the spec's, else the image's, else SIGTERM. */
   readonly stopSignal: string
+  /** The engine itself starts it again when it ends: made so by somebody else, for ours are not. */
+  readonly restartsByItself: boolean
   /** Where other services reach the game, e.g. `http://galaxy-game-g1:8080`. */
   readonly endpoint: string
 }
@@ -139,6 +141,8 @@ export class ContainerEngine extends Context.Service<ContainerEngine, {
   readonly start: (id: string) => Effect.Effect<void, EngineError>
   /** Sends a signal. Not running is success. */
   readonly kill: (id: string, signal: string) => Effect.Effect<void, EngineError>
+  /** Has the engine leave restarts to us from now on. */
+  readonly disarm: (id: string) => Effect.Effect<void, EngineError>
   /** Thaws a paused container. Not paused is success. */
   readonly unpause: (id: string) => Effect.Effect<void, EngineError>
   /** Removes a container that does not run, and its anonymous volumes, never the game's. Gone is success. */

@@ -11,8 +11,8 @@ export interface OpenEngine {
   readonly image: string
   /** A container of somebody else with that name; answers its id. */
   readonly foreign: (name: string) => Promise<string>
-  /** A running container made by hand with the contract's labels for that game; answers its id. */
-  readonly byHand: (gameId: string) => Promise<string>
+  /** A running container made by hand with the contract's labels for that game, `restarts`: with a restart policy; its id. */
+  readonly byHand: (gameId: string, options?: { readonly restarts?: boolean }) => Promise<string>
   /** Kills or removes behind the engine's back. */
   readonly killBehind: (id: string) => Promise<void>
   readonly pauseBehind: (id: string) => Promise<void>
@@ -136,6 +136,20 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
       assert.strictEqual(await state(id), "paused")
       await run((engine) => engine.unpause(id))
       await run((engine) => engine.unpause(id))
+      assert.strictEqual(await state(id), "running")
+      await opened.removeBehind(id)
+    })
+
+    it("has the engine restart nothing by itself any more", async () => {
+      const id = await opened.byHand("armed1", { restarts: true })
+      const armed = async () => {
+        const seen = await run((engine) => engine.inspect(id))
+        return seen !== "gone" && seen.restartsByItself
+      }
+      assert.isTrue(await armed())
+      await run((engine) => engine.disarm(id))
+      await run((engine) => engine.disarm(id))
+      assert.isFalse(await armed())
       assert.strictEqual(await state(id), "running")
       await opened.removeBehind(id)
     })

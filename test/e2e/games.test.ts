@@ -117,13 +117,17 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     const [dispose] = await world.operations("gone1", "reconcile_dispose")
     assert.deepInclude(dispose, { outcome: "success", op_source: "auto_reconcile", container_id: started.container_id })
 
-    const id = await world.runByHand("hand1")
+    const id = await world.runByHand("hand1", { restarts: true })
     const record = await world.status("hand1", "running")
     assert.deepInclude(record, { current_container_id: id, current_image_ref: environment.images.game })
     const [adopt] = await world.operations("hand1", "reconcile_adopt")
     assert.deepInclude(adopt, { outcome: "success", op_source: "auto_reconcile", container_id: id })
     const [row] = await world.sql`SELECT * FROM rtmanager.games WHERE game_id = 'hand1'`
     assert.deepInclude(row, { state: "running", restart_policy: "never" })
+    // Two masters would fight: who restarts it is the row's to say from now on.
+    await until("the engine's own policy is off", async () => (await world.docker.getContainer(id).inspect()).HostConfig.RestartPolicy?.Name === "no")
+    await world.docker.getContainer(id).kill()
+    await world.status("hand1", "stopped")
   })
 
   it("makes a new container when one disappears under policy always", async () => {

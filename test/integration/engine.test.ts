@@ -17,7 +17,7 @@ for (const { host, name } of environment.engines) {
       engine,
       image: environment.images.game,
       foreign: async (containerName) => (await world.docker.createContainer({ name: containerName, Image: environment.images.game })).id,
-      byHand: (gameId) => world.runByHand(gameId),
+      byHand: (gameId, options) => world.runByHand(gameId, options),
       pauseBehind: (id) => world.docker.getContainer(id).pause().then(() => {}),
       killBehind: (id) => world.docker.getContainer(id).kill().then(() => {}),
       removeBehind: (id) => world.docker.getContainer(id).remove({ force: true, v: true }).then(() => {}),

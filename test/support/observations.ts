@@ -76,7 +76,7 @@ type Change = Partial<ObservedContainer>
 /** A container that this controller made. */
 export const live = (change: Change = {}): ObservedContainer => ({
   id: "c1", name: "galaxy-game-g1", state: "running", ours: true, generation: 1, runsWanted: true, imageRef: image,
-  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", endpoint, ...change
+  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", restartsByItself: false, endpoint, ...change
 })
 /** It runs something else than the row asks for. */
 export const outdated = live({ runsWanted: false })

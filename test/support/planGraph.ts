@@ -14,7 +14,7 @@ export const key = (world: World): string => {
   const ids = new Map([...world.containers, ...hidden.containers].map((container, index) => [container.id, `#${index}`]))
   const at = (ms: number | null | undefined) => ms == null ? "" : sign(ms - nowMs)
   const looks = (container: ModelContainer) => [
-    container.state, container.ours, container.generation, container.hash, container.imageRef, container.networkGone === true,
+    container.state, container.ours, container.generation, container.hash, container.imageRef, container.networkGone === true, container.restartsByItself,
     container.startError,
     container.startedAtMs === null ? "" : container.startedAtMs === record?.startedAtMs,
     container.exit && [container.exit.code, container.exit.oomKilled, container.exit.finishedAtMs === null]

@@ -144,6 +144,8 @@ const carryOut = (world: World, action: Action): readonly [World, Outcome] => {
       return [update(world, action.container.id, (container) => exitOf(container, 137, world.nowMs)), { _tag: "Done" }]
     case "Unpause":
       return [update(world, action.container.id, (container) => ({ ...container, state: "running" })), { _tag: "Done" }]
+    case "Disarm":
+      return [update(world, action.container.id, (container) => ({ ...container, restartsByItself: false })), { _tag: "Done" }]
     case "Remove":
       return action.because === "replaced" && !world.imagePresent ? pulling(world) : without(world, action.container.id)
   }
@@ -173,6 +175,7 @@ const create = (world: World): World => ({
     exit: null,
     startError: "",
     stopSignal: "SIGTERM",
+    restartsByItself: false,
     endpoint: "http://galaxy-game-g1:8080"
   }]
 })

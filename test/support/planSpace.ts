@@ -88,6 +88,7 @@ const container = (change: Partial<ModelContainer>): ModelContainer => ({
   exit: null,
   startError: "",
   stopSignal: "SIGTERM",
+  restartsByItself: false,
   endpoint: "http://galaxy-game-g1:8080",
   ...change
 })
@@ -117,6 +118,7 @@ export const actuals: ReadonlyArray<Named<ReadonlyArray<ModelContainer>>> = [
     named(`${name}, made by hand`, [container({ ...value, ...manual })]),
     named(`${name}, newest generation`, [container({ ...value, generation: 2 })])
   ]),
+  named("running, made by hand, restarted by the engine", [container({ ...manual, restartsByItself: true })]),
   named("exited 1, network pruned", [container({ ...exit(1), networkGone: true })]),
   named("running, made by hand, image without tag", [container({ ...manual, imageRef: "galaxy/engine" })]),
   named("running + stray of ours", [container({}), container({ id: "c2", name: "x" })]),

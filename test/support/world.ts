@@ -192,7 +192,7 @@ export class World {
   }
 
   /** A container made by hand with the five labels. */
-  async runByHand(gameId: string, options: { name?: string; labels?: Record<string, string>; image?: string } = {}): Promise<string> {
+  async runByHand(gameId: string, options: { name?: string; labels?: Record<string, string>; image?: string; restarts?: boolean } = {}): Promise<string> {
     const image = options.image ?? environment.images.game
     const name = `galaxy-game-${gameId}`
     const container = await this.docker.createContainer({
@@ -201,7 +201,7 @@ export class World {
         "com.galaxy.owner": "rtmanager", "com.galaxy.kind": "game-engine", "com.galaxy.game_id": gameId,
         "com.galaxy.engine_image_ref": image, "com.galaxy.started_at_ms": String(Date.now())
       },
-      HostConfig: { NetworkMode: this.network },
+      HostConfig: { NetworkMode: this.network, ...(options.restarts ? { RestartPolicy: { Name: "always" } } : {}) },
       NetworkingConfig: { EndpointsConfig: { [this.network]: { Aliases: [name] } } }
     } as Docker.ContainerCreateOptions)
     await container.start()

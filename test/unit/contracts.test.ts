@@ -43,7 +43,7 @@ engineContract("in memory", async () => {
     engine: Context.get(context, ContainerEngine),
     image,
     foreign: async (name) => world.run({ name, image, labels: {} }).id,
-    byHand: async (gameId) => world.run(world.byHand(gameId, image)).id,
+    byHand: async (gameId, { restarts = false } = {}) => world.run(world.byHand(gameId, image, { restartsByItself: restarts })).id,
     pauseBehind: async (id) => world.pause(id),
     killBehind: async (id) => world.kill(id, "SIGKILL"),
     removeBehind: async (id) => world.removeByForce(id),

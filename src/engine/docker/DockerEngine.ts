@@ -137,6 +137,10 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
         seen === "gone" || seen.State.Status !== "paused" ? Effect.void : Effect.fail(error)))
     )
 
+  const disarm = (id: string) =>
+    Effect.asVoid(change("update", deadlines.kill, {}, (abortSignal) =>
+      client.getContainer(id).update({ RestartPolicy: { Name: "no" }, abortSignal } as object)))
+
   const remove = (id: string) =>
     change("remove", deadlines.change, {}, (abortSignal) => client.getContainer(id).remove({ v: true, abortSignal })).pipe(
       Effect.asVoid,
@@ -163,6 +167,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     create,
     start: (id) => Effect.flatMap(wholeId("start", id), start),
     kill: (id, signal) => Effect.flatMap(wholeId("kill", id), (whole) => kill(whole, signal)),
+    disarm: (id) => Effect.flatMap(wholeId("update", id), disarm),
     unpause: (id) => Effect.flatMap(wholeId("unpause", id), unpause),
     remove: (id) => Effect.flatMap(wholeId("remove", id), remove),
     hasImage: images.has,

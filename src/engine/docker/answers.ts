@@ -41,7 +41,8 @@ export const InspectedContainer = Schema.Struct({
     Image: Schema.String,
     StopSignal: Schema.optionalKey(Schema.String),
     Labels
-  })
+  }),
+  HostConfig: Schema.Struct({ RestartPolicy: Schema.Struct({ Name: Schema.String }) })
 })
 
 export const InspectedImage = Schema.Struct({
@@ -99,6 +100,7 @@ export const detail = (seen: typeof InspectedContainer.Type, enginePort: number)
       : null,
     startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error,
     stopSignal: seen.Config.StopSignal || "SIGTERM",
+    restartsByItself: !["", "no"].includes(seen.HostConfig.RestartPolicy.Name),
     endpoint: `http://${seen.Config.Hostname}:${enginePort}`
   }
 }

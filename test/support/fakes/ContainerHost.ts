@@ -25,6 +25,7 @@ export interface ContainerRequest {
   readonly labels?: Labels
   readonly command?: ReadonlyArray<string>
   readonly stopSignal?: string
+  readonly restartsByItself?: boolean
 }
 
 export class ContainerHost {
@@ -103,6 +104,7 @@ export class ContainerHost {
       exit: null,
       startError: "",
       stopSignal: request.stopSignal ?? "SIGTERM",
+      restartsByItself: request.restartsByItself ?? false,
       behaviour: behaviourOf([...image.words, ...request.command ?? []]),
       runs: 0,
       run: 0,
@@ -148,6 +150,11 @@ export class ContainerHost {
     if (container.state === "paused" && asksToEnd) this.become(container, "running", "unpause")
     if (container.state === "paused") container.held.push(signal)
     else this.#signal(container, signal)
+  }
+
+  disarm(id: string): void {
+    const container = this.#containers.get(id)
+    if (container) container.restartsByItself = false
   }
 
   unpause(id: string): void {

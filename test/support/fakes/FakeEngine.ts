@@ -96,6 +96,7 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
         return change("start", deadlines.change, id, () => world.start(id))
       }),
     kill: (id, signal) => change("kill", deadlines.kill, id, () => world.kill(id, signal)),
+    disarm: (id) => change("update", deadlines.kill, id, () => world.disarm(id)),
     unpause: (id) => change("unpause", deadlines.kill, id, () => world.unpause(id)),
     remove: (id) => change("remove", deadlines.change, id, () => world.remove(id)),
     hasImage: (imageRef) => ask("has_image", deadlines.inspect, null, () => world.images.get(imageRef)?.onHost === true),
@@ -122,6 +123,7 @@ export const withPermission = (engine: ContainerEngine["Service"], { guard, lost
     create: (template) => permitted("create", engine.create(template)),
     start: (id) => permitted("start", engine.start(id)),
     kill: (id, signal) => permitted("kill", engine.kill(id, signal)),
+    disarm: (id) => permitted("update", engine.disarm(id)),
     unpause: (id) => permitted("unpause", engine.unpause(id)),
     remove: (id) => permitted("remove", engine.remove(id))
   }
@@ -192,6 +194,7 @@ const inspect = (world: EngineWorld, id: string, port: number): ContainerDetail 
     exit: ended ? container.exit : null,
     startError: container.startError,
     stopSignal: container.stopSignal,
+    restartsByItself: container.restartsByItself,
     endpoint: `http://${container.hostname}:${port}`
   }
 }

@@ -28,6 +28,8 @@ export interface FakeContainer {
   exit: ContainerExit | null
   startError: string
   readonly stopSignal: string
+  /** `--restart always`, as far as it matters here: it is known. */
+  restartsByItself: boolean
   readonly behaviour: Behaviour
   /** How often it was started. */
   runs: number

@@ -132,6 +132,7 @@ export const faultyEngine = (life: Life, engine: ContainerEngine["Service"]): Co
     create: (template) => on("create", true, template.gameId, engine.create(template)),
     start: (id) => on("start", true, id.slice(0, 12), engine.start(id)),
     kill: (id, signal) => on("kill", true, `${id.slice(0, 12)} ${signal}`, engine.kill(id, signal)),
+    disarm: (id) => on("update", true, id.slice(0, 12), engine.disarm(id)),
     unpause: (id) => on("unpause", true, id.slice(0, 12), engine.unpause(id)),
     remove: (id) => on("remove", true, id.slice(0, 12), engine.remove(id)),
     hasImage: (imageRef) => on("hasImage", false, imageRef, engine.hasImage(imageRef)),

@@ -179,6 +179,15 @@ const disappearances: Cases = [{
   given: { record: running(unknown("EngineChanged")), containers: [], recorded: "elsewhere", engineId: "e2" },
   then: wait("EngineChanged", null), reports: "container c1 is on engine e1"
 }, {
+  name: "takes the engine's new name when the container is there", because: "an upgrade of the engine may change it, and a later 404 must count (5)",
+  given: { engineId: "e2" }, then: record("EngineRenamed", "running", { knows: { engineId: "e2", currentContainerId: "c1" } })
+}, {
+  name: "takes the engine's own restart policy off", because: "Docker's own restart policy is `no`: restarting is the controller's decision",
+  given: { containers: [live({ ours: false, generation: null, restartsByItself: true })] }, then: act("EngineRestarts", "Disarm c1")
+}, {
+  name: "takes it off before it stops the container", because: "the engine would start again what was stopped",
+  given: { desired: stopWanted(), containers: [live({ restartsByItself: true })] }, then: act("EngineRestarts", "Disarm c1")
+}, {
   name: "starts on another engine once the row says so", because: "a newer generation is somebody's word, and nothing disappeared",
   given: { desired: row({ generation: 2 }), containers: [], recorded: "elsewhere", engineId: "e2" },
   then: record("EngineChanged", "stopped", { knows: { currentContainerId: null } })
