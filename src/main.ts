@@ -16,9 +16,9 @@ import { type Check, makeReadiness } from "./http/Readiness.ts"
 import { layer as httpLayer } from "./http/server.ts"
 import { CurrentTerm, type Term } from "./store/Lease.ts"
 import { migrate } from "./store/migrate.ts"
-import { makeQuery } from "./store/postgres/client.ts"
+import { acquireDatabase } from "./store/postgres/client.ts"
 import { layer as leaseLayer } from "./store/postgres/PostgresLease.ts"
-import { acquireSql, layer as storeLayer } from "./store/postgres/PostgresStore.ts"
+import { layer as storeLayer } from "./store/postgres/PostgresStore.ts"
 import { consumeJobs } from "./streams/JobConsumer.ts"
 import { relayOutbox } from "./streams/OutboxRelay.ts"
 import { layer as redisLayer, makeRedisStreams } from "./streams/redis/RedisStreams.ts"
@@ -87,12 +87,12 @@ const act = (config: Config, running: Ref.Ref<GameController | undefined>) => (t
 /** The parts that readiness needs, asked over connections of their own. */
 const checks = Effect.fnUntraced(function*(
   config: Config,
+  schema: Ref.Ref<string>,
   state: SubscriptionRef.SubscriptionRef<LeaderState>,
   running: Ref.Ref<GameController | undefined>
 ): Effect.fn.Return<ReadonlyArray<Check>, never, Scope.Scope> {
   const engine = yield* makeDockerEngine(engineOptions(config))
-  const sql = yield* acquireSql(Redacted.value(config.databaseUrl), 1, "readiness")
-  const query = makeQuery(1, 2000)
+  const database = yield* acquireDatabase(Redacted.value(config.databaseUrl), { max: 1, name: "readiness", deadlineMs: 2000 })
   const streams = yield* makeRedisStreams(redisOptions(config))
   const startedMs = yield* Clock.currentTimeMillis
   const resync = Effect.gen(function*() {
@@ -108,25 +108,37 @@ const checks = Effect.fnUntraced(function*(
   })
   return [
     { name: "engine", check: Effect.map(engine.identity, ({ apiVersion, version }) => `Docker ${version}, API ${apiVersion}`) },
-    { name: "postgres", check: Effect.as(query("ping", () => sql`SELECT 1`), "reached") },
+    { name: "postgres", check: Effect.as(database.ping, "reached") },
+    { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word === migrated ? Effect.succeed(word) : Effect.fail({ message: word })) },
     { name: "redis", check: Effect.as(streams.ping, "reached") },
     { name: "role", check: Effect.map(SubscriptionRef.get(state), ({ epoch, role }) => role === "leader" ? `leader, epoch ${epoch}` : "standby") },
     { name: "resync", check: resync }
   ]
 })
 
+const migrated = "migrated"
+
+/** Waits for as long as it takes, and says what it waits for. */
+const migrations = (config: Config, schema: Ref.Ref<string>) =>
+  Effect.tryPromise(() => migrate(Redacted.value(config.databaseUrl))).pipe(
+    Effect.tapError(({ cause }) => {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      return Effect.andThen(Ref.set(schema, why), Effect.logWarning(`the database cannot be migrated yet: ${why}`))
+    }),
+    Effect.retry(Schedule.spaced("1 second")),
+    Effect.tap((files) => files.length > 0 ? Effect.logInfo("migrations applied", { files }) : Effect.void),
+    Effect.andThen(Ref.set(schema, migrated))
+  )
+
 const program = (config: Config) =>
   Effect.gen(function*() {
-    const applied = yield* Effect.tryPromise(() => migrate(Redacted.value(config.databaseUrl))).pipe(
-      Effect.tapError((error) => Effect.logWarning("the database cannot be migrated yet", String(error.cause))),
-      Effect.retry(Schedule.spaced("1 second"))
-    )
-    if (applied.length > 0) yield* Effect.logInfo("migrations applied", { files: applied })
     const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
     const running = yield* Ref.make<GameController | undefined>(undefined)
-    const readiness = makeReadiness(yield* checks(config, state, running))
+    const schema = yield* Ref.make("not migrated yet")
+    const readiness = makeReadiness(yield* checks(config, schema, state, running))
     yield* Layer.build(httpLayer({ ...config.http, readiness }))
     yield* Effect.logInfo("listening", { http: `${config.http.host}:${config.http.port}` })
+    yield* migrations(config, schema)
     const holder = `${hostname()}-${process.pid}-${randomUUID()}`
     yield* lead({ holder, ttlMs: config.leaseMs, state, act: act(config, running) }).pipe(
       Effect.provide(leaseLayer(Redacted.value(config.databaseUrl)))

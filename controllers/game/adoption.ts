@@ -7,7 +7,7 @@ import { isRunning, type ObservedContainer } from "../../src/domain/Observation.
 import { specHash } from "../../src/domain/specHash.ts"
 import { type Change, cleanSlate, operation } from "./commit.ts"
 import { started, startKind } from "./facts.ts"
-import { type Plan, record } from "./step.ts"
+import { act, type Plan, record } from "./step.ts"
 import { mainIsRecorded, startWanted, type View } from "./view.ts"
 
 export const adopted = (seen: View): Plan | undefined => {
@@ -21,8 +21,16 @@ export const adopted = (seen: View): Plan | undefined => {
   }
   if (main.ours && desired !== null && !isRunning(main)) return undefined // a leftover: the row's rules start or remove it
   if (notAdoptable(seen) !== undefined) return undefined
-  return record(seen, "Adopted", adoption(seen, main))
+  // Before it is ours: no list shows the policy, and after a crash in between nobody would look.
+  return main.restartsByItself ? disarm(main) : record(seen, "Adopted", adoption(seen, main))
 }
+
+/** Two masters of one container fight: the engine's own restart policy goes before anything else is decided. */
+const disarm = (container: ObservedContainer): Plan => act("EngineRestarts", { _tag: "Disarm", container })
+
+/** Somebody gave a container that is ours already a restart policy. */
+export const armed = (seen: View): Plan | undefined =>
+  mainIsRecorded(seen) && seen.main!.restartsByItself ? disarm(seen.main!) : undefined
 
 /** Why the main container cannot be adopted: no row can be written for it. */
 export const notAdoptable = (seen: View): string | undefined => {

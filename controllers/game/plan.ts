@@ -7,7 +7,7 @@
  * `docs/plan-table.md` lists every case with the rule that answers it.
  */
 import type { Observation } from "../../src/domain/Observation.ts"
-import { adopted, notAdoptable } from "./adoption.ts"
+import { adopted, armed, notAdoptable } from "./adoption.ts"
 import * as facts from "./facts.ts"
 import * as reach from "./reach.ts"
 import * as row from "./row.ts"
@@ -44,7 +44,7 @@ const rules: ReadonlyArray<Rule> = [
   adopted, //                  a container that no record names
   reach.engineRenamed, //      the recorded container is there, on an engine that has another name by now
   reach.answering, //          who did not answer does again
-  row.armed, //                the engine itself would restart it
+  armed, //                    the engine itself would restart it
   row.missing, //              no row: absence is never an order
   row.strays, //               a second container for the game
   row.stopping, //             a stop was begun: carry it to its end, whatever the row says by now

@@ -8,10 +8,6 @@ import {
   backoffMs, conditionOf, isReachable, isReplacing, mainIsRecorded, retentionLeftMs, startDueAtMs, startWanted, stopGraceMs, type View
 } from "./view.ts"
 
-/** Two masters of one container fight: the engine's own restart policy goes before anything else is decided. */
-export const armed = (seen: View): Plan | undefined =>
-  mainIsRecorded(seen) && seen.main!.restartsByItself ? act("EngineRestarts", { _tag: "Disarm", container: seen.main! }) : undefined
-
 export const missing = (seen: View): Plan | undefined => {
   if (seen.desired !== null) return undefined
   // The row was lost, but the game is there, and a stop job is somebody's word for it.

@@ -6,8 +6,9 @@
  *   ended, so that no two run at once.
  * - A reconcile that takes long gives its place free: one slow game does not slow the others.
  */
-import { Cause, Clock, Effect, Exit, Fiber, FiberSet, Metric, Option, type Scope, Semaphore } from "effect"
+import { Cause, Effect, Exit, Fiber, FiberSet, Metric, Option, type Scope, Semaphore } from "effect"
 import * as metrics from "../telemetry/metrics.ts"
+import { monotonicMs } from "./monotonic.ts"
 import { Priority, type Taken, type WorkQueue } from "./WorkQueue.ts"
 
 /** What a reconcile asks for: nothing, another look at once, or a look later. */
@@ -61,10 +62,10 @@ export const runController = Effect.fnUntraced(function*<K, E, R>(
   const run = (taken: Taken<K>, id: number): Effect.Effect<void, never, R> =>
     Effect.gen(function*() {
       yield* Metric.modify(active, 1)
-      const startedMs = yield* Clock.currentTimeMillis
+      const startedMs = yield* monotonicMs
       const fiber = yield* Effect.forkChild(Effect.suspend(() => options.reconcile(taken.key)), { startImmediately: true })
       const exit = yield* watch(fiber, taken.key)
-      const tookMs = (yield* Clock.currentTimeMillis) - startedMs
+      const tookMs = (yield* monotonicMs) - startedMs
       yield* Metric.update(Metric.withAttributes(metrics.reconcileSeconds, labels), tookMs / 1000)
       yield* Metric.modify(active, -1)
       yield* settle(taken, exit)
@@ -112,7 +113,7 @@ export const runController = Effect.fnUntraced(function*<K, E, R>(
         yield* Metric.update(Metric.withAttributes(metrics.reconcileErrors, labels), 1)
         yield* Effect.logWarning("reconcile failed; it is tried again", error ?? exit.cause)
       }
-      yield* queue.addRateLimited(key, { priority: taken.priority, trigger: "retry" })
+      yield* queue.addRateLimited(key, { priority: taken.priority, trigger: "retry", quiet })
       return yield* queue.done(key)
     }
     const outcome = exit.value

@@ -1,13 +1,15 @@
 /**
- * Leadership: waits for the lease, then runs the acting parts for one term, until the lease is lost or the process ends.
+ * Leadership: waits for the lease, then runs the acting parts for one term, until the lease is lost, somebody ends the term,
+ * or the process ends.
  *
- * The lease's validity is counted on the monotonic clock from before a renewal was sent, and computed whenever somebody
- * asks: a process that was frozen finds it over before it does anything else.
+ * The lease's validity is counted from before a renewal was sent, and computed whenever somebody asks: a process that was
+ * frozen finds it over before it does anything else.
  */
-import { Clock, Deferred, Effect, Exit, Metric, type Scope, SubscriptionRef } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Metric, type Scope, SubscriptionRef } from "effect"
 import { Lease, type Term } from "../store/Lease.ts"
 import type { StoreError } from "../store/Store.ts"
 import * as metrics from "../telemetry/metrics.ts"
+import { monotonicMsOf } from "./monotonic.ts"
 
 export interface LeaderState {
   readonly role: "standby" | "leader"
@@ -26,39 +28,61 @@ export interface LeaderOptions<E, R> {
 /** A standby asks this often, so a lease that was given up is taken within a second. */
 const pollMs = 250
 const releaseDeadlineMs = 500
+/** After acting failed: time for another controller to take over, and for nobody to spin. */
+const failurePauseMs = 1000
 
 /** Never ends: standby, leader, standby, ... */
 export const lead = <E, R>(options: LeaderOptions<E, R>): Effect.Effect<never, never, R | Lease> =>
   Effect.gen(function*() {
     const lease = yield* Lease
     for (;;) {
-      const askedNs = yield* Clock.currentTimeNanos
+      const asked = yield* instant
       const epoch = yield* lease.acquire(options.holder, options.ttlMs).pipe(Effect.catch(quietly))
       if (epoch === undefined) yield* Effect.sleep(pollMs)
-      else yield* serve(options, epoch, askedNs)
+      else yield* serve(options, epoch, asked)
     }
   })
 
 const quietly = (error: StoreError) => Effect.as(Effect.logDebug("the lease cannot be asked for", error), undefined)
 
-const serve = Effect.fnUntraced(function*<E, R>(options: LeaderOptions<E, R>, epoch: number, askedNs: bigint) {
+/** By both clocks: the monotonic one stands still while a virtual machine is suspended, the wall clock may be set back. */
+interface Instant {
+  readonly monotonicMs: number
+  readonly wallMs: number
+}
+
+const instant: Effect.Effect<Instant> = Clock.clockWith((clock) =>
+  Effect.sync(() => ({ monotonicMs: monotonicMsOf(clock), wallMs: clock.currentTimeMillisUnsafe() })))
+
+const elapsedMs = (since: Instant, now: Instant): number => Math.max(now.monotonicMs - since.monotonicMs, now.wallMs - since.wallMs)
+
+/** A term, and how it is prolonged. */
+const makeTerm = (epoch: number, ttlMs: number, asked: Instant) => {
+  const lost = Deferred.makeUnsafe<void>()
+  let valid = asked
+  const term: Term = {
+    epoch,
+    remainingMs: Effect.map(instant, (now) => Deferred.isDoneUnsafe(lost) ? 0 : ttlMs - elapsedMs(valid, now)),
+    lost: Deferred.await(lost),
+    end: Effect.asVoid(Deferred.succeed(lost, undefined))
+  }
+  return { term, prolong: (from: Instant) => void (valid = from) }
+}
+
+const serve = Effect.fnUntraced(function*<E, R>(options: LeaderOptions<E, R>, epoch: number, asked: Instant) {
   const lease = yield* Lease
-  const lost = yield* Deferred.make<void>()
-  let validFromNs = askedNs
-  const remainingMs = Effect.map(Clock.currentTimeNanos, (nowNs) => options.ttlMs - Number(nowNs - validFromNs) / 1e6)
-  const term: Term = { epoch, remainingMs, lost: Deferred.await(lost) }
+  const { prolong, term } = makeTerm(epoch, options.ttlMs, asked)
 
   const renew = Effect.gen(function*() {
-    const sentNs = yield* Clock.currentTimeNanos
+    const sent = yield* instant
     const renewed = yield* lease.renew(options.holder, epoch, options.ttlMs)
-    if (!renewed) return false
-    validFromNs = sentNs
-    return true
+    if (renewed) prolong(sent)
+    return renewed
   })
   /** Ends when the lease is another's, or was not renewed in time. */
   const keep = Effect.gen(function*() {
     for (;;) {
-      const leftMs = yield* remainingMs
+      const leftMs = yield* term.remainingMs
       if (leftMs <= 0) return
       const outcome = yield* renew.pipe(
         Effect.timeoutOrElse({ duration: leftMs, orElse: () => Effect.succeed(false) }),
@@ -72,15 +96,24 @@ const serve = Effect.fnUntraced(function*<E, R>(options: LeaderOptions<E, R>, ep
   yield* enter(options, { role: "leader", epoch })
   yield* Effect.logInfo("this controller acts", { epoch })
   const acting = Effect.scoped(Effect.andThen(options.act(term), Effect.never))
-  yield* Effect.raceFirst(Effect.exit(acting), Effect.andThen(keep, Deferred.succeed(lost, undefined))).pipe(
+  const over = Effect.andThen(Effect.raceFirst(keep, term.lost), term.end)
+  const acted = yield* Effect.raceFirst(Effect.exit(acting), Effect.as(over, undefined)).pipe(
     Effect.onExit((exit) =>
       Effect.gen(function*() {
+        yield* term.end
         yield* enter(options, { role: "standby", epoch })
         yield* lease.release(options.holder, epoch).pipe(Effect.timeoutOption(releaseDeadlineMs), Effect.ignore)
         if (Exit.isSuccess(exit)) yield* Effect.logWarning("this controller stands by", { epoch })
       })
     )
   )
+  if (acted !== undefined) yield* failed(acted)
+})
+
+const failed = Effect.fnUntraced(function*<E>(exit: Exit.Exit<never, E>) {
+  yield* Metric.update(Metric.withAttributes(metrics.loopFailures, { loop: "term" }), 1)
+  yield* Effect.logError("acting failed; the term is over", Exit.isFailure(exit) ? exit.cause : Cause.empty)
+  yield* Effect.sleep(failurePauseMs)
 })
 
 const enter = <E, R>(options: LeaderOptions<E, R>, state: LeaderState) =>
@@ -88,4 +121,3 @@ const enter = <E, R>(options: LeaderOptions<E, R>, state: LeaderState) =>
     SubscriptionRef.set(options.state, state),
     Metric.update(metrics.leader, state.role === "leader" ? 1 : 0)
   )
-

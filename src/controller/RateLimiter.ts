@@ -3,10 +3,11 @@
  * of an overall limit that keeps many failing keys from hammering (controller-runtime's default limiter).
  */
 import type { Clock } from "effect"
+import { monotonicMsOf } from "./monotonic.ts"
 
 export interface RateLimiter<K> {
-  /** Counts a failure; milliseconds to wait. */
-  readonly when: (key: K) => number
+  /** Counts a failure; milliseconds to wait. `apart`: by the key's own delay alone, and the overall limit does not count it. */
+  readonly when: (key: K, apart?: boolean) => number
   readonly forget: (key: K) => void
   readonly numRequeues: (key: K) => number
 }
@@ -27,10 +28,10 @@ export const makeRateLimiter = <K>(clock: Clock.Clock, options: RateLimiterOptio
   const failures = new Map<K, number>()
   const bucket = tokenBucket(clock, perSecond, burst)
   return {
-    when: (key) => {
+    when: (key, apart = false) => {
       const count = failures.get(key) ?? 0
       failures.set(key, count + 1)
-      return Math.max(Math.min(maxMs, baseMs * 2 ** Math.min(count, 40)), bucket())
+      return Math.max(Math.min(maxMs, baseMs * 2 ** Math.min(count, 40)), apart ? 0 : bucket())
     },
     forget: (key) => {
       failures.delete(key)
@@ -42,10 +43,10 @@ export const makeRateLimiter = <K>(clock: Clock.Clock, options: RateLimiterOptio
 /** Takes a token, on credit where there is none: milliseconds until it is earned. */
 const tokenBucket = (clock: Clock.Clock, perSecond: number, burst: number) => {
   let tokens = burst
-  let lastMs = clock.currentTimeMillisUnsafe()
+  let lastMs = monotonicMsOf(clock)
   return (): number => {
-    const nowMs = clock.currentTimeMillisUnsafe()
-    tokens = Math.min(burst, tokens + Math.max(0, nowMs - lastMs) * perSecond / 1000)
+    const nowMs = monotonicMsOf(clock)
+    tokens = Math.min(burst, tokens + (nowMs - lastMs) * perSecond / 1000)
     lastMs = nowMs
     tokens -= 1
     return tokens >= 0 ? 0 : Math.ceil(-tokens * 1000 / perSecond)

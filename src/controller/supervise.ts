@@ -2,8 +2,9 @@
  * Background loops. A fiber that fails on its own is silent, so every loop that is to live as long as its scope runs
  * through here: its failure is logged and counted, and it starts again.
  */
-import { Cause, Clock, Effect, Metric } from "effect"
+import { Cause, Effect, Metric } from "effect"
 import * as metrics from "../telemetry/metrics.ts"
+import { monotonicMs } from "./monotonic.ts"
 
 const firstPauseMs = 100
 const longestPauseMs = 2000
@@ -24,9 +25,9 @@ export const supervise = <E, R>(name: string, loop: Effect.Effect<unknown, E, R>
   )
   return Effect.gen(function*() {
     for (let pauseMs = firstPauseMs;; pauseMs = Math.min(longestPauseMs, 2 * pauseMs)) {
-      const startedMs = yield* Clock.currentTimeMillis
+      const startedMs = yield* monotonicMs
       yield* once
-      if ((yield* Clock.currentTimeMillis) - startedMs > longestPauseMs) pauseMs = firstPauseMs
+      if ((yield* monotonicMs) - startedMs > longestPauseMs) pauseMs = firstPauseMs
       yield* Effect.sleep(pauseMs)
     }
   })

@@ -1,5 +1,6 @@
 /** What /readyz tells: each part the controller needs, asked with a deadline, all at once, remembered for a second. */
-import { Clock, Effect, Result } from "effect"
+import { Effect, Result } from "effect"
+import { monotonicMs } from "../controller/monotonic.ts"
 
 export interface Check {
   readonly name: string
@@ -18,7 +19,7 @@ const rememberedMs = 1000
 export const makeReadiness = (checks: ReadonlyArray<Check>): Effect.Effect<Report> => {
   let last: { readonly atMs: number; readonly report: Report } | undefined
   return Effect.gen(function*() {
-    const nowMs = yield* Clock.currentTimeMillis
+    const nowMs = yield* monotonicMs
     if (last && nowMs - last.atMs < rememberedMs) return last.report
     const results = yield* Effect.forEach(checks, ask, { concurrency: "unbounded" })
     const report = { ready: results.every(([, { ok }]) => ok), checks: Object.fromEntries(results) }

@@ -8,10 +8,12 @@ import type { StoreError } from "./Store.ts"
 /** One term of leadership. */
 export interface Term {
   readonly epoch: number
-  /** Milliseconds until the lease runs out unless renewed, by this process's monotonic clock; 0 or less: it is lost. */
+  /** Milliseconds until the lease runs out unless renewed, by this process's clocks; 0 or less: it is lost. */
   readonly remainingMs: Effect.Effect<number>
   /** Completes when the lease is lost. */
   readonly lost: Effect.Effect<void>
+  /** Ends the term at once: somebody was told that another one acts. */
+  readonly end: Effect.Effect<void>
 }
 
 export class CurrentTerm extends Context.Service<CurrentTerm, Term>()("rtmanager/store/CurrentTerm") {}
@@ -19,7 +21,10 @@ export class CurrentTerm extends Context.Service<CurrentTerm, Term>()("rtmanager
 export class NotLeader extends Schema.TaggedError<NotLeader>()("NotLeader", { message: Schema.String }) {}
 
 export class Lease extends Context.Service<Lease, {
-  /** Takes the lease if it is free or run out: the new epoch, else undefined. `ttlMs` counts on the database's clock. */
+  /**
+   * Takes the lease if it is free, run out, or this holder's own (of an `acquire` whose answer was lost): the new epoch, else
+   * undefined. `ttlMs` counts on the database's clock.
+   */
   readonly acquire: (holder: string, ttlMs: number) => Effect.Effect<number | undefined, StoreError>
   /** Prolongs the lease; false when it is another's by now. */
   readonly renew: (holder: string, epoch: number, ttlMs: number) => Effect.Effect<boolean, StoreError>

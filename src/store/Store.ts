@@ -12,7 +12,7 @@ export const StoreReason = Schema.Literals([
   "Unavailable",
   /** No answer before the deadline: whether a write was committed is unknown. */
   "Timeout",
-  /** The record changed since it was read: look again. */
+  /** Another write is in the way, or the record changed since it was read: nothing was written, look again. */
   "Conflict",
   /** Another controller holds the lease: this one must stop acting. */
   "Fenced",
@@ -67,11 +67,11 @@ export class Store extends Context.Service<Store, {
   readonly commit: (commit: Commit) => Effect.Effect<void, StoreError>
   /**
    * Takes a batch of jobs in one transaction, in order: writes each wish as desired state, answers what is refused. An
-   * entry taken before changes nothing. Answers the games to look at.
+   * entry taken before changes nothing. Answers the games to look at. A row that somebody holds locked makes it a Conflict.
    */
   readonly takeJobs: (jobs: ReadonlyArray<JobIntake>) => Effect.Effect<ReadonlyArray<GameId>, StoreError>
-  /** The oldest messages not yet sent, in the order they must be sent. */
-  readonly unsent: (limit: number) => Effect.Effect<ReadonlyArray<OutboxEntry>, StoreError>
+  /** The oldest messages not yet sent, in the order they must be sent; none of the topics in `except`. */
+  readonly unsent: (limit: number, except?: ReadonlyArray<Topic>) => Effect.Effect<ReadonlyArray<OutboxEntry>, StoreError>
   readonly markSent: (ids: ReadonlyArray<number>) => Effect.Effect<void, StoreError>
   /** Completes when a message may be waiting: after a commit here, and now and then. */
   readonly outboxSignal: Effect.Effect<void>

@@ -1,29 +1,60 @@
 /**
  * Sends what the outbox holds, oldest first, and strikes it out afterwards. A crash in between sends a message again with
- * the same `event_id`; none is ever skipped.
+ * the same `event_id`; none is ever skipped. A topic that Redis refuses rests a while and holds up no other.
  */
-import { Effect, Metric } from "effect"
-import { Store } from "../store/Store.ts"
+import { Effect, Exit, Metric } from "effect"
+import { monotonicMs } from "../controller/monotonic.ts"
+import type { Topic } from "../domain/Message.ts"
+import { type OutboxEntry, Store } from "../store/Store.ts"
 import * as metrics from "../telemetry/metrics.ts"
-import { Streams } from "./Streams.ts"
+import { Streams, type StreamsError } from "./Streams.ts"
 
 const batch = 500
+const restMs = 1000
+
+/** When a topic that was refused is tried again. */
+type Resting = Map<Topic, number>
 
 /** Never ends by itself; fails when Redis or the database does, to be started again. */
 export const relayOutbox = Effect.gen(function*() {
   const store = yield* Store
-  const streams = yield* Streams
+  const resting: Resting = new Map()
   for (;;) {
     yield* store.outboxSignal
-    for (let full = true; full;) {
-      const entries = yield* store.unsent(batch)
-      yield* Metric.update(metrics.outboxDepth, entries.length)
-      if (entries.length === 0) break
-      yield* streams.append(entries)
-      yield* store.markSent(entries.map(({ id }) => id))
-      yield* Metric.update(metrics.outboxSent, entries.length)
-      yield* Metric.update(metrics.outboxDepth, 0)
-      full = entries.length === batch
-    }
+    for (let full = true; full;) full = yield* relayBatch(resting)
   }
+})
+
+/** Answers whether more may wait. */
+const relayBatch = Effect.fnUntraced(function*(resting: Resting) {
+  const store = yield* Store
+  const nowMs = yield* monotonicMs
+  const entries = yield* store.unsent(batch, [...resting].flatMap(([topic, untilMs]) => untilMs > nowMs ? [topic] : []))
+  yield* Metric.update(metrics.outboxDepth, entries.length)
+  if (entries.length === 0) return false
+  const exits = yield* Effect.forEach(Map.groupBy(entries, ({ topic }) => topic), ([topic, mine]) => Effect.exit(send(topic, mine, resting)))
+  // What was sent is struck out, whatever became of the rest.
+  const sent = exits.flatMap((exit) => Exit.isSuccess(exit) ? exit.value : [])
+  if (sent.length > 0) yield* store.markSent(sent)
+  yield* Metric.update(metrics.outboxSent, sent.length)
+  yield* Metric.update(metrics.outboxDepth, entries.length - sent.length)
+  for (const exit of exits) yield* exit
+  return entries.length === batch
+})
+
+/** Answers what was sent: all of it, or nothing when the topic is refused. */
+const send = Effect.fnUntraced(function*(topic: Topic, entries: ReadonlyArray<OutboxEntry>, resting: Resting) {
+  const streams = yield* Streams
+  yield* streams.append(entries)
+  resting.delete(topic)
+  return entries.map(({ id }) => id)
+}, (sending, topic, _entries, resting) => Effect.catchIf(sending, isRefused, (error) => rest(topic, error, resting)))
+
+const isRefused = (error: StreamsError): boolean => error.reason === "Refused"
+
+const rest = Effect.fnUntraced(function*(topic: Topic, error: StreamsError, resting: Resting) {
+  if (!resting.has(topic)) yield* Effect.logError("Redis refuses the messages of a topic; they wait", { topic }, error)
+  resting.set(topic, (yield* monotonicMs) + restMs)
+  yield* Metric.update(Metric.withAttributes(metrics.loopFailures, { loop: `outbox relay ${topic}` }), 1)
+  return []
 })

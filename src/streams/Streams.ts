@@ -15,23 +15,31 @@ export interface JobStreamEntry {
   readonly stream: string
   readonly kind: JobKind
   readonly entryId: string
-  /** null: the entry was trimmed away before it was acknowledged. */
+  /** null: the entry was trimmed away before it was acknowledged. It stays pending until then. */
   readonly fields: Readonly<Record<string, string>> | null
   /** How often it was delivered, this time included. */
   readonly deliveries: number
 }
 
 export class Streams extends Context.Service<Streams, {
-  /** New entries of both job streams in id order; empty after at most a few seconds without any. Makes a missing group. */
+  /**
+   * Some entries of both job streams, at most about `count`, in the order they were written: first what this consumer was
+   * given before and did not acknowledge, then new ones. Empty after at most a few seconds without any. Makes a missing group.
+   */
   readonly read: (count: number) => Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError>
   /** The next `read` begins with what this consumer was given before and did not acknowledge. */
   readonly rewind: Effect.Effect<void>
   /**
-   * Entries delivered before to any consumer and not acknowledged for `minIdleMs`; now this consumer's.
+   * Entries delivered before to any consumer and not acknowledged for `minIdleMs`; now this consumer's. None while `read` has
+   * older ones to give: they would be overtaken.
    */
   readonly reclaim: (minIdleMs: number, count: number) => Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError>
-  readonly acknowledge: (entries: ReadonlyArray<JobStreamEntry>) => Effect.Effect<void, StreamsError>
-  /** Appends the messages in order, each with its `event_id`; all of them, or an error after which any may be there. */
+  readonly acknowledge: (entries: ReadonlyArray<Pick<JobStreamEntry, "stream" | "entryId">>) => Effect.Effect<void, StreamsError>
+  /**
+   * Appends the messages in order, each with its `event_id`; all of them, or an error. Those of one topic are appended all or
+   * none when they are `Refused`; after any other error any may be there.
+   */
   readonly append: (messages: ReadonlyArray<OutboxEntry>) => Effect.Effect<void, StreamsError>
+  /** Whether Redis answers, and takes writes. */
   readonly ping: Effect.Effect<void, StreamsError>
 }>()("rtmanager/streams/Streams") {}

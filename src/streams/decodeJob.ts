@@ -16,24 +16,34 @@ const maximumChars = { field: 1024, spec: 256 * 1024 }
 /** What is kept of an entry for people to look at. */
 const keptChars = 4096
 const keptFields = 64
-/** An entry that was delivered this often and never taken is given up. */
+/** A job that was delivered this often, and that the database refuses by itself, is given up. */
 export const maximumDeliveries = 5
 
 type Fields = Readonly<Record<string, string>>
 
 export const decodeJob = (entry: JobStreamEntry): JobIntake => {
   if (entry.fields === null) return refused(entry, {}, dead("the entry was trimmed from its stream before it was taken"))
-  if (entry.deliveries >= maximumDeliveries) {
-    return refused(entry, entry.fields, {
-      ...dead(`delivered ${entry.deliveries} times without being taken`),
-      failure: { code: "internal_error", reason: "DeliveredTooOften", message: `delivered ${entry.deliveries} times without being taken` }
-    })
-  }
   const decoded: Result.Result<StartWish | StopWish, Refusal> = entry.kind === "start" ? startWish(entry.fields) : stopWish(entry.fields)
   return Result.isSuccess(decoded)
     ? { ...identity(entry), _tag: "Wish", wish: decoded.success, payload: kept(entry.fields) }
     : refused(entry, entry.fields, decoded.failure)
 }
+
+/** What becomes of a job that the database refuses each time it is delivered. */
+export const givenUp = (job: JobIntake, deliveries: number, why: string): JobIntake => ({
+  stream: job.stream,
+  entryId: job.entryId,
+  kind: job.kind,
+  payload: job.payload,
+  _tag: "Refused",
+  gameId: gameOf(job),
+  failure: { code: "internal_error", reason: "DeliveredTooOften", message: printable(`delivered ${deliveries} times and refused: ${why}`, 1000) },
+  dead: true,
+  imageRef: undefined
+})
+
+/** The game as the entry names it; empty when it names none. */
+export const gameOf = (job: JobIntake): string => job._tag === "Wish" ? job.wish.gameId : job.gameId
 
 interface Refusal {
   readonly failure: Failure
@@ -129,13 +139,16 @@ const own = (fields: Fields, name: string): string | undefined => {
 const shown = (value: string | undefined): string => value === undefined ? "missing" : JSON.stringify(printable(value, 100))
 
 const printable = (text: string, length: number): string =>
-  (text.length > length ? `${text.slice(0, length - 1)}…` : text).toWellFormed().replace(/\p{Cc}/gu, "\ufffd")
+  (text.length > length ? `${cut(text, length - 1)}…` : text).toWellFormed().replace(/\p{Cc}/gu, "\ufffd")
 
-/** The raw entry for people, cut to a size that can be stored. */
+/** Never through the middle of a character. */
+const cut = (text: string, length: number): string => text.slice(0, /[\ud800-\udbff]/.test(text.charAt(length - 1)) ? length - 1 : length)
+
+/** The raw entry for people, cut to a size that can be stored; its names too may be anything. */
 const kept = (fields: Fields): Fields =>
   Object.fromEntries(
     Object.entries(fields).slice(0, keptFields).map(([name, value]) => [
-      name.slice(0, 256),
-      value.length > keptChars ? `${value.slice(0, keptChars)}… (${value.length} characters)` : value
+      printable(name, 256),
+      value.length > keptChars ? `${cut(value, keptChars)}… (${value.length} characters)` : value
     ])
   )

@@ -96,9 +96,27 @@ export const streamsContract = (name: string, open: () => Promise<OpenStreams>):
       assert.deepStrictEqual(counts, [2, 3, 4, 5])
     }))
 
+    it("says of what it gives again how often it was given", withStreams(async ({ add, streams }, run) => {
+      await add("start", job("g1"))
+      const counts: Array<number | undefined> = []
+      for (let round = 0; round < 3; round++) {
+        counts.push((await run(streams.read(10)))[0]?.deliveries)
+        await run(streams.rewind)
+      }
+      assert.deepStrictEqual(counts, [1, 2, 3])
+    }))
+
+    it("takes nothing over while older entries are still to be read", withStreams(async ({ add, streams }, run) => {
+      for (let index = 0; index < 8; index++) await add("start", job(`g${index}`))
+      await run(streams.read(3))
+      assert.deepStrictEqual(await run(streams.reclaim(0, 10)), [])
+      await run(streams.rewind)
+      assert.deepStrictEqual(await run(streams.reclaim(0, 10)), [])
+    }))
+
     it("takes over everything that is stale, however much it is", withStreams(async ({ add, streams }, run) => {
       for (let index = 0; index < 25; index++) await add("start", job(`g${index}`))
-      await run(streams.read(100))
+      for (let seen = 0; seen < 25;) seen += (await run(streams.read(100))).length
       const found = new Set<string>()
       for (const entry of await run(streams.reclaim(0, 100))) found.add(entry.entryId)
       assert.strictEqual(found.size, 25)
@@ -115,6 +133,20 @@ export const streamsContract = (name: string, open: () => Promise<OpenStreams>):
       await run(streams.read(10))
       await trim("start")
       assert.deepStrictEqual((await run(streams.reclaim(0, 10))).map(({ entryId, fields }) => [entryId, fields]), [[id, null]])
+    }))
+
+    it("forgets no trimmed entry before it was acknowledged, whoever was told of it and came to nothing", withStreams(async ({ add, pending, streams, trim }, run) => {
+      const id = await add("start", job("g1"))
+      await run(streams.read(10))
+      await trim("start")
+      await run(streams.reclaim(0, 10))
+      for (let round = 0; round < 2; round++) {
+        await run(streams.rewind)
+        const again = await run(streams.read(10))
+        assert.deepStrictEqual(again.map(({ entryId, fields }) => [entryId, fields]), [[id, null]])
+        if (round === 1) await run(streams.acknowledge(again))
+      }
+      assert.deepStrictEqual(await pending("start"), [])
     }))
 
     it("works on after everything was wiped, and misses nothing that was sent since", withStreams(async ({ add, streams, wipe }, run) => {

@@ -1,60 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
-import { randomBytes } from "node:crypto"
-import postgres from "postgres"
-import { CurrentTerm, type Term } from "../../src/store/Lease.ts"
-import { migrate } from "../../src/store/migrate.ts"
-import { Lease } from "../../src/store/Lease.ts"
-import { layer as leaseLayer } from "../../src/store/postgres/PostgresLease.ts"
-import { makePostgresStore } from "../../src/store/postgres/PostgresStore.ts"
-import type { GameId } from "../../src/domain/GameId.ts"
+import { Effect, Fiber, Stream } from "effect"
 import { freshRecord } from "../../controllers/game/commit.ts"
-import { type OpenStore, storeContract } from "../contract/store.contract.ts"
-import { environment } from "../support/environment.ts"
+import type { GameId } from "../../src/domain/GameId.ts"
+import type { JobIntake } from "../../src/domain/Job.ts"
+import { migrate } from "../../src/store/migrate.ts"
+import { surveySql } from "../../src/store/postgres/survey.ts"
+import type { StoreError } from "../../src/store/Store.ts"
+import { decodeJob } from "../../src/streams/decodeJob.ts"
+import { storeContract } from "../contract/store.contract.ts"
+import { holding, openStore, withLease, withOpenStore as opened } from "../support/openStore.ts"
 import { until } from "../support/until.ts"
 
-interface Opened extends OpenStore {
-  readonly sql: postgres.Sql
-  readonly url: string
-}
+storeContract("PostgreSQL", openStore)
 
-const open = async (): Promise<Opened> => {
-  const name = `s${randomBytes(4).toString("hex")}`
-  const admin = postgres(environment.databaseUrl, { max: 1, onnotice: () => {} })
-  await admin.unsafe(`CREATE DATABASE ${name}`)
-  const url = Object.assign(new URL(environment.databaseUrl), { pathname: `/${name}` }).href
-  await migrate(url)
-  const sql = postgres(url, { max: 2, onnotice: () => {} })
-  await sql`UPDATE rtmanager.lease SET holder = 'test', epoch = 1, expires_at = now() + interval '1 hour'`
-  const term: Term = { epoch: 1, remainingMs: Effect.succeed(60_000), lost: Effect.never }
-  const scope = await Effect.runPromise(Scope.make())
-  const store = await Effect.runPromise(makePostgresStore({ url }).pipe(Effect.provideService(CurrentTerm, term), Effect.provideService(Scope.Scope, scope)))
-  return {
-    store, sql, url,
-    insert: async (gameId, imageRef) => void await sql`INSERT INTO rtmanager.games (game_id, image_ref) VALUES (${gameId}, ${imageRef})`,
-    update: async (gameId, change) => void await sql`UPDATE rtmanager.games SET ${sql(change)} WHERE game_id = ${gameId}`,
-    remove: async (gameId) => void await sql`DELETE FROM rtmanager.games WHERE game_id = ${gameId}`,
-    takeOver: async () => void await sql`UPDATE rtmanager.lease SET epoch = epoch + 1, holder = 'other'`,
-    close: async () => {
-      await Effect.runPromise(Scope.close(scope, Exit.void))
-      await sql.end({ timeout: 1 })
-      await admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`)
-      await admin.end({ timeout: 1 })
-    }
-  }
-}
-
-storeContract("PostgreSQL", open)
+const reason = (effect: Effect.Effect<unknown, StoreError>) => Effect.runPromise(Effect.map(Effect.flip(effect), (error) => error.reason))
+const startJob = (gameId: string, entryId: string, more: Readonly<Record<string, string>> = {}): JobIntake =>
+  decodeJob({ stream: "s", kind: "start", entryId, deliveries: 1, fields: { game_id: gameId, image_ref: "galaxy/engine:1.4.2", ...more } })
 
 describe("PostgreSQL itself", () => {
-  const opened = (body: (database: Opened) => Promise<void>) => async () => {
-    const database = await open()
-    try {
-      await body(database)
-    } finally {
-      await database.close()
-    }
-  }
   const words = (query: PromiseLike<unknown>) => Promise.resolve(query).then(() => "", (error: Error) => error.message)
 
   it("refuses bad rows with words that say what they take", opened(async ({ sql }) => {
@@ -107,10 +70,105 @@ describe("PostgreSQL itself", () => {
     await Effect.runPromise(Fiber.interrupt(fiber))
   }))
 
+  it("takes jobs whose fields have names that a database has no word for, beside good ones", opened(async ({ store }) => {
+    const bad = [{ "x\0y": "1" }, { "\ud800": "1" }, { ["n".repeat(254) + "\u{1f3ae}"]: "1" }, { x: "v".repeat(4095) + "\u{1f3ae}" }]
+    const jobs = [startJob("g1", "1-0"), ...bad.map((fields, index) => startJob("g2", `2-${index}`, fields)), startJob("g3", "3-0")]
+    assert.sameMembers<string>([...await Effect.runPromise(store.takeJobs(jobs))], ["g1", "g2", "g3"])
+    assert.lengthOf((await Effect.runPromise(store.load("g2" as GameId))).jobs, 4)
+  }))
+
+  it.each([
+    ["a row that somebody holds locked", "UPDATE rtmanager.games SET image_ref = 'a:2' WHERE game_id = 'held'"],
+    ["a row that somebody has not committed yet", "INSERT INTO rtmanager.games (game_id, image_ref) VALUES ('new', 'a:1')"]
+  ])("does not wait long for %s, and takes nothing of that batch", (_what, statement) => opened(async ({ insert, sql, store }) => {
+    await insert("held", "a:1")
+    const letGo = await holding(sql, statement)
+    const startedMs = Date.now()
+    const batch = store.takeJobs([startJob("g1", "1-0"), startJob("held", "2-0"), startJob("new", "3-0")])
+    assert.strictEqual(await reason(batch), "Conflict")
+    assert.isBelow(Date.now() - startedMs, 2000)
+    assert.deepStrictEqual<ReadonlyArray<string>>(await Effect.runPromise(store.takeJobs([startJob("g1", "1-0")])), ["g1"])
+    await letGo()
+    assert.sameMembers<string>([...await Effect.runPromise(batch)], ["held", "new"])
+  })())
+
+  it("ends the term when it is told that another one acts", opened(async ({ ended, store, takeOver }) => {
+    await Effect.runPromise(store.takeJobs([startJob("g1", "1-0")]))
+    assert.strictEqual(ended(), 0)
+    await takeOver()
+    assert.strictEqual(await reason(store.takeJobs([startJob("g1", "2-0")])), "Fenced")
+    assert.strictEqual(ended(), 1)
+  }))
+
+  it("surveys without a look at the games that are removed, however many they are", opened(async ({ insert, sql, store }) => {
+    await sql`INSERT INTO rtmanager.games (game_id, image_ref) SELECT 'gone' || n, 'a:1' FROM generate_series(1, 5000) n`
+    await sql`INSERT INTO rtmanager.runtime_records (game_id, status) SELECT game_id, 'stopped' FROM rtmanager.games`
+    await sql`UPDATE rtmanager.runtime_records SET status = 'removed'`
+    await sql`INSERT INTO rtmanager.jobs (stream, entry_id, kind, game_id, payload, outcome) SELECT 's', n || '-0', 'start', 'gone' || n, '{}', 'success' FROM generate_series(1, 5000) n`
+    await insert("new", "a:1")
+    await insert("live", "a:1")
+    await sql`INSERT INTO rtmanager.runtime_records (game_id, status) VALUES ('live', 'running'), ('gameless', 'running')`
+    await Effect.runPromise(store.takeJobs([startJob("live", "j-0"), startJob("gone7", "j-1")]))
+    await sql`VACUUM ANALYZE`
+    const survey = await Effect.runPromise(store.survey)
+    assert.sameDeepMembers(survey.map(({ game, gameId, pendingJobs, record }) => [gameId, game?.state, record?.status, pendingJobs]), [
+      ["new", "running", undefined, 0], ["live", "running", "running", 1], ["gameless", undefined, "running", 0], ["gone7", undefined, undefined, 1]
+    ])
+    const plan = (await sql.unsafe(`EXPLAIN (ANALYZE, TIMING OFF) ${surveySql}`)).map((row) => row["QUERY PLAN"] as string).join("\n")
+    assert.notMatch(plan, /Seq Scan on (games|runtime_records|jobs)/)
+    const touched = [...plan.matchAll(/Rows Removed by Filter: (\d+)|rows=(\d+) loops=(\d+)\)/g)].map(([, removed, rows, loops]) => Number(removed ?? Number(rows) * Number(loops)))
+    assert.isBelow(Math.max(...touched), 20, plan)
+  }))
+
+  it("surveys a game whose record somebody deleted, as one that has none yet", opened(async ({ insert, sql, store }) => {
+    await insert("g1", "a:1")
+    await insert("g2", "a:1")
+    await sql`INSERT INTO rtmanager.runtime_records (game_id, status) VALUES ('g1', 'running'), ('g2', 'running')`
+    const unrecorded = async () => (await Effect.runPromise(store.survey)).flatMap(({ gameId, record }) => record === null ? [gameId] : [])
+    assert.deepStrictEqual(await unrecorded(), [])
+    await sql`DELETE FROM rtmanager.runtime_records WHERE game_id = 'g1'`
+    assert.deepStrictEqual(await unrecorded(), ["g1"])
+    await sql`TRUNCATE rtmanager.runtime_records`
+    assert.sameMembers(await unrecorded(), ["g1", "g2"])
+  }))
+
+  it("says who holds what a migration waits for, and waits for it only so long", opened(async ({ sql, url }) => {
+    const said = () => migrate(url, 200).then(() => "", String)
+    const unlock = await holding(sql, "SET LOCAL application_name = 'somebody'; SELECT pg_advisory_xact_lock(7261640127)")
+    assert.match(await said(), /the migrations' lock was not had in time; held by pid \d+ \(somebody from 127\.0\.0\.1, idle in transaction since /)
+    await unlock()
+    await sql`DELETE FROM rtmanager.schema_migrations WHERE name LIKE '0003%'`
+    await sql.unsafe("DROP TABLE rtmanager.unrecorded; DROP FUNCTION rtmanager.note_unrecorded CASCADE; DROP INDEX rtmanager.runtime_records_live")
+    const letGo = await holding(sql, "SET LOCAL application_name = 'psql'; UPDATE rtmanager.runtime_records SET version = 1")
+    assert.match(await said(), /a lock of migration 0003.* held by pid \d+ \(psql from /)
+    await letGo()
+    assert.lengthOf(await migrate(url), 1)
+  }))
+
+  it("gives the lease to its holder again, whose first asking was carried out unheard", opened(async ({ sql, url }) => {
+    await sql`UPDATE rtmanager.lease SET holder = '', epoch = 0`
+    await withLease(url, Effect.fnUntraced(function*(lease) {
+      assert.strictEqual(yield* lease.acquire("a", 60_000), 1)
+      assert.strictEqual(yield* lease.acquire("a", 60_000), 2)
+      assert.isFalse(yield* lease.renew("a", 1, 60_000))
+      assert.isUndefined(yield* lease.acquire("b", 60_000))
+    }))
+  }))
+
+  it("gives the lease to nobody while a write of the old epoch is under way", opened(async ({ sql, url }) => {
+    await sql`UPDATE rtmanager.lease SET expires_at = now()`
+    const commit = await holding(sql, "SELECT rtmanager.fence(1)")
+    await withLease(url, Effect.fnUntraced(function*(lease) {
+      assert.isUndefined(yield* lease.acquire("b", 60_000))
+      yield* Effect.promise(commit)
+      assert.strictEqual(yield* lease.acquire("b", 60_000), 2)
+    }))
+    assert.include(await words(sql`SELECT rtmanager.fence(1)`), "epoch 1 is over")
+  }))
+
   it("gives the lease to one, to another only when it ran out or was released, with a higher epoch each time", opened(async ({ sql, url }) => {
     await sql`UPDATE rtmanager.lease SET holder = '', epoch = 0`
-    await Effect.runPromise(Effect.gen(function*() {
-      const lease = yield* Lease
+    await withLease(url, Effect.fnUntraced(function*(lease) {
       assert.strictEqual(yield* lease.acquire("a", 60_000), 1)
       assert.isUndefined(yield* lease.acquire("b", 60_000))
       assert.isTrue(yield* lease.renew("a", 1, 1))
@@ -118,6 +176,6 @@ describe("PostgreSQL itself", () => {
       assert.isFalse(yield* lease.renew("a", 1, 60_000))
       yield* lease.release("b", 2)
       assert.strictEqual(yield* lease.acquire("a", 60_000), 3)
-    }).pipe(Effect.provide(leaseLayer(url) as Layer.Layer<Lease>)))
+    }))
   }))
 })

@@ -1,60 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scope } from "effect"
-import { Redis } from "ioredis"
-import { randomBytes } from "node:crypto"
-import type { JobKind } from "../../src/domain/Job.ts"
-import type { Topic } from "../../src/domain/Message.ts"
-import { toFields } from "../../src/streams/redis/client.ts"
-import { makeRedisStreams } from "../../src/streams/redis/RedisStreams.ts"
-import { type OpenStreams, streamsContract } from "../contract/streams.contract.ts"
-import { environment } from "../support/environment.ts"
+import { Effect, Fiber } from "effect"
+import type { Redis } from "ioredis"
+import type { Streams } from "../../src/streams/Streams.ts"
+import { streamsContract } from "../contract/streams.contract.ts"
+import { type Opened, openStreams } from "../support/openStreams.ts"
 import { until } from "../support/until.ts"
 
-interface Opened extends OpenStreams {
-  readonly redis: Redis
-  readonly name: string
-}
-
-const open = async (): Promise<Opened> => {
-  const name = `s${randomBytes(4).toString("hex")}`
-  const redis = new Redis(environment.redisUrl)
-  const jobs = { start: `${name}:start`, stop: `${name}:stop` }
-  const topics: Record<Topic, string> = {
-    job_results: `${name}:results`, health_events: `${name}:health`, notification_intents: `${name}:intents`, dead_jobs: `${name}:dead`
-  }
-  const keys = () => redis.keys(`${name}:*`)
-  const scope = await Effect.runPromise(Scope.make())
-  const streams = await Effect.runPromise(
-    makeRedisStreams({ url: environment.redisUrl, group: "rtmanager", consumer: name, jobs, topics }).pipe(Effect.provideService(Scope.Scope, scope))
-  )
-  const wipe = async () => {
-    const found = await keys()
-    if (found.length > 0) await redis.del(...found)
-  }
-  return {
-    streams, redis, name, wipe,
-    add: async (kind, fields) => (await redis.xadd(jobs[kind], "*", ...Object.entries(fields).flat()))!,
-    told: async (topic) => (await redis.xrange(topics[topic], "-", "+")).map(([, flat]) => ({ ...toFields(flat) })),
-    pending: async (kind: JobKind) => (await redis.xpending(jobs[kind], "rtmanager", "-", "+", 100)).map((entry) => (entry as [string])[0]),
-    trim: async (kind) => void await redis.xtrim(jobs[kind], "MAXLEN", 0),
-    close: async () => {
-      await Effect.runPromise(Scope.close(scope, Exit.void))
-      await wipe()
-      redis.disconnect()
-    }
-  }
-}
-
-streamsContract("Redis", open)
+streamsContract("Redis", openStreams)
 
 /** The reader's own connection, as Redis lists it. */
-const blockedReader = async (redis: Redis): Promise<string | undefined> =>
-  (await redis.client("LIST") as string).split("\n").find((line) => line.includes("name=rtmanager-reader") && line.includes("cmd=xreadgroup"))
+const blockedReader = async ({ name, redis }: { readonly name: string; readonly redis: Redis }): Promise<string | undefined> =>
+  (await redis.client("LIST") as string).split("\n").find((line) => line.includes(`name=${name}-reader`) && line.includes("cmd=xreadgroup"))
 const idOf = (line: string): string => /id=(\d+)/.exec(line)![1]!
+
+/** A read that may fail: what matters is what comes in the end. */
+const orNothing = (read: ReturnType<Streams["Service"]["read"]>) => Effect.orElseSucceed(read, () => [])
 
 describe("Redis itself", () => {
   const opened = (body: (streams: Opened) => Promise<void>) => async () => {
-    const streams = await open()
+    const streams = await openStreams()
     try {
       await body(streams)
     } finally {
@@ -62,10 +26,10 @@ describe("Redis itself", () => {
     }
   }
 
-  it("hears of an entry while it waits for one", opened(async ({ add, redis, streams }) => {
-    const reading = Effect.runFork(streams.read(10))
-    await until("the reader waits", () => blockedReader(redis))
-    await add("start", { game_id: "g1" })
+  it("hears of an entry while it waits for one", opened(async (own) => {
+    const reading = Effect.runFork(own.streams.read(10))
+    await until("the reader waits", () => blockedReader(own))
+    await own.add("start", { game_id: "g1" })
     assert.strictEqual((await Effect.runPromise(Fiber.join(reading)))[0]?.fields?.game_id, "g1")
   }))
 
@@ -73,32 +37,92 @@ describe("Redis itself", () => {
     assert.deepStrictEqual(await Effect.runPromise(streams.read(10)), [])
   }))
 
-  it("gives again, on a new connection, what an old one was given when it broke", opened(async ({ add, redis, streams }) => {
+  it("gives again, on a new connection, what an old one was given when it broke", opened(async (own) => {
+    const { add, redis, streams } = own
     await add("start", { game_id: "g1" })
     await Effect.runPromise(streams.read(10))
     const reading = Effect.runFork(Effect.result(streams.read(10)))
-    const line = await until("the reader waits", () => blockedReader(redis))
+    const line = await until("the reader waits", () => blockedReader(own))
     await redis.client("KILL", "ID", idOf(line))
     assert.strictEqual((await Effect.runPromise(Fiber.join(reading)))._tag, "Failure")
     assert.strictEqual((await Effect.runPromise(streams.read(10)))[0]?.fields?.game_id, "g1")
   }))
 
-  it("fails a read when the group is wiped under it, and makes the group anew", opened(async ({ add, redis, streams, wipe }) => {
-    const reading = Effect.runFork(Effect.result(streams.read(10)))
-    await until("the reader waits", () => blockedReader(redis))
-    await wipe()
+  it("keeps the order when a connection breaks that had given an entry too early, held back until then", opened(async ({ add, name, redis, streams }) => {
+    const wanted: Array<string> = []
+    const send = async (kind: "start" | "stop", count: number) => {
+      for (let index = 0; index < count; index++) wanted.push(await add(kind, { game_id: `g${index}` }))
+      await until("the next millisecond", () => Date.now() > Number(wanted.at(-1)!.split("-")[0]))
+    }
+    await send("start", 9)
+    await send("stop", 1)
+    await send("start", 3)
+    const seen = (await Effect.runPromise(streams.read(3))).map(({ entryId }) => entryId)
+    // The stop was delivered with the first starts, and was not handed out.
+    assert.strictEqual((await redis.xpending(`${name}:stop`, "rtmanager", "-", "+", 10)).length, 1)
+    await redis.xack(`${name}:start`, "rtmanager", ...seen)
+    const readers = (await redis.client("LIST") as string).split("\n").filter((line) => line.includes(`name=${name}-reader`))
+    await redis.client("KILL", "ID", idOf(readers[0]!))
+    while (seen.length < wanted.length) {
+      const found = await Effect.runPromise(orNothing(streams.read(3)))
+      await Effect.runPromise(streams.acknowledge(found))
+      seen.push(...found.map(({ entryId }) => entryId))
+    }
+    assert.deepStrictEqual(seen, wanted)
+  }))
+
+  it("fails a read when the group is wiped under it, and makes the group anew", opened(async (own) => {
+    const reading = Effect.runFork(Effect.result(own.streams.read(10)))
+    await until("the reader waits", () => blockedReader(own))
+    await own.wipe()
     await Effect.runPromise(Fiber.join(reading))
-    await add("stop", { game_id: "g9" })
-    const found = await until("it is delivered", async () => (await Effect.runPromise(streams.read(10)))[0])
+    await own.add("stop", { game_id: "g9" })
+    const found = await until("it is delivered", async () => (await Effect.runPromise(own.streams.read(10)))[0])
     assert.strictEqual(found.fields?.game_id, "g9")
   }))
 
-  it("says that a write was refused, and not that Redis is away", opened(async ({ name, redis, streams }) => {
+  it("says that a write was refused, and not that Redis is away; nothing of that topic is there then", opened(async ({ name, redis, streams }) => {
     await redis.set(`${name}:results`, "not a stream")
-    const error = await Effect.runPromise(Effect.flip(streams.append([
-      { id: 1, eventId: "e1", topic: "job_results", gameId: "g1", fields: { outcome: "success" } }
-    ])))
+    const error = await Effect.runPromise(Effect.flip(streams.append([1, 2].map((id) =>
+      ({ id, eventId: `e${id}`, topic: "job_results", gameId: "g1", fields: { outcome: "success" } })))))
     assert.strictEqual(error.reason, "Refused")
     assert.match(error.message, /WRONGTYPE/)
+  }))
+
+  /** Entries of another consumer that died. */
+  const abandoned = async ({ add, name, redis }: Opened, count: number): Promise<ReadonlyArray<string>> => {
+    const ids: Array<string> = []
+    for (let index = 0; index < count; index++) ids.push(await add("start", { game_id: `g${index}` }))
+    await redis.xgroup("CREATE", `${name}:start`, "rtmanager", "0")
+    await redis.xgroup("CREATE", `${name}:stop`, "rtmanager", "0", "MKSTREAM")
+    await redis.xreadgroup("GROUP", "rtmanager", "another", "COUNT", count, "STREAMS", `${name}:start`, ">")
+    return ids
+  }
+  const caughtUp = async ({ streams }: Opened) => assert.deepStrictEqual(await Effect.runPromise(streams.read(10)), [])
+
+  it("finds what is stale behind any number of entries that are not", opened(async (own) => {
+    const ids = await abandoned(own, 300)
+    const stale = ids.slice(-4)
+    for (const id of stale) await own.redis.xclaim(`${own.name}:start`, "rtmanager", "another", 0, id, "IDLE", 60_000, "JUSTID")
+    await caughtUp(own)
+    const found = await Effect.runPromise(own.streams.reclaim(10_000, 16))
+    assert.deepStrictEqual(found.map(({ entryId }) => entryId), stale)
+    assert.deepStrictEqual(await Effect.runPromise(own.streams.reclaim(10_000, 16)), [])
+  }))
+
+  it("takes over from a consumer that died in small batches, and forgets nothing that was trimmed under it", opened(async (own) => {
+    const ids = await abandoned(own, 40)
+    await own.redis.xtrim(`${own.name}:start`, "MINID", ids[20]!)
+    await caughtUp(own)
+    const found: Array<readonly [string, boolean]> = []
+    for (let more = true; more;) {
+      const batch = await Effect.runPromise(own.streams.reclaim(0, 16))
+      assert.isAtMost(batch.length, 16)
+      found.push(...batch.map(({ entryId, fields }) => [entryId, fields === null] as const))
+      await Effect.runPromise(own.streams.acknowledge(batch))
+      more = batch.length > 0
+    }
+    assert.deepStrictEqual(found, ids.map((id, index) => [id, index < 20]))
+    assert.deepStrictEqual(await own.pending("start"), [])
   }))
 })

@@ -93,7 +93,7 @@ const act = ({ engine, store, streams }: Worlds, life: Life) => (term: Term) => 
       ContainerEngine,
       Effect.map(makeFakeEngine(engine), (client) => withPermission(faultyEngine(life, client), permission))
     )),
-    Layer.provideMerge(Layer.succeed(Store, faultyStore(life, makeFakeStore(store, term.epoch)))),
+    Layer.provideMerge(Layer.succeed(Store, faultyStore(life, makeFakeStore(store, term.epoch, term.end)))),
     Layer.provideMerge(Layer.succeed(Streams, faultyStreams(life, makeFakeStreams(streams, "rtmanager")))),
     Layer.provide(Layer.succeed(CurrentTerm, term))
   )

@@ -22,10 +22,10 @@ const listOf = (world: World): ReadonlyArray<ContainerSummary> =>
     id, gameId, name, createdAtMs, imageRef, state: state as ContainerState, generation, specHash: ours ? hash : null
   }))
 
-/** A list does not show that a container answers nobody, nor that it runs another time. */
+/** A list does not show that a container answers nobody, that it runs another time, nor who restarts it. */
 const isShown = ({ containers, record }: World): boolean =>
-  containers.every(({ id, startedAtMs, state }) =>
-    state !== "unresponsive" && (id !== record?.currentContainerId || state !== "running" || record.status !== "running" || startedAtMs === record.startedAtMs))
+  containers.every(({ id, restartsByItself, startedAtMs, state }) =>
+    state !== "unresponsive" && !(restartsByItself && id === record?.currentContainerId) && (id !== record?.currentContainerId || state !== "running" || record.status !== "running" || startedAtMs === record.startedAtMs))
 
 /** A record that says of a generation that it was carried out, or failed, is right about it. */
 const isPlausible = ({ record, row }: World): boolean => {

@@ -8,14 +8,18 @@ import { isGameId } from "../../domain/GameId.ts"
 import { type StoreChange, StoreError } from "../Store.ts"
 import { connect } from "./client.ts"
 
-const heartbeatMs = 15_000
-const echoDeadlineMs = 3000
+export interface HeartbeatOptions {
+  /** Default: 15 s. */
+  readonly everyMs?: number
+  /** The link is given up when a beat has not come back after this long. Default: 3 s. */
+  readonly echoMs?: number
+}
 
 const reconnect = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("500 millis")])
 
 /** Never ends: a new client for each connection, `Opened` first. */
-export const gameChanges = (url: string): Stream.Stream<StoreChange> =>
-  listening(url).pipe(
+export const gameChanges = (url: string, heartbeat: HeartbeatOptions = {}): Stream.Stream<StoreChange> =>
+  listening(url, heartbeat).pipe(
     Stream.catchCause((cause) =>
       Stream.fromEffectDrain(Effect.logWarning("row notifications broke off; they are subscribed to anew", cause))),
     Stream.repeat(reconnect)
@@ -24,11 +28,11 @@ export const gameChanges = (url: string): Stream.Stream<StoreChange> =>
 const unavailable = (cause: unknown): StoreError =>
   new StoreError({ operation: "listen", reason: "Unavailable", message: cause instanceof Error ? cause.message : String(cause) })
 
-const listening = (url: string): Stream.Stream<StoreChange, StoreError> =>
+const listening = (url: string, { echoMs = 3000, everyMs = 15_000 }: HeartbeatOptions): Stream.Stream<StoreChange, StoreError> =>
   Stream.callback<StoreChange, StoreError>((queue) =>
     Effect.gen(function*() {
       const sql = yield* Effect.acquireRelease(
-        Effect.sync(() => connect(url, { max: 1, name: "listen" })),
+        Effect.sync(() => connect(url, { max: 1, name: "listen", statementTimeoutMs: 10_000 })),
         (client) => Effect.sync(() => void client.end({ timeout: 0.2 }).catch(() => {}))
       )
       let echo = Deferred.makeUnsafe<void>()
@@ -48,12 +52,12 @@ const listening = (url: string): Stream.Stream<StoreChange, StoreError> =>
         catch: unavailable
       }).pipe(Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.fail(unavailable("no answer to LISTEN")) }))
       const beat = Effect.gen(function*() {
-        yield* Effect.sleep(heartbeatMs)
+        yield* Effect.sleep(everyMs)
         echo = Deferred.makeUnsafe<void>()
         yield* Effect.tryPromise({ try: () => sql.notify(beatChannel, ""), catch: unavailable })
         yield* Deferred.await(echo)
       }).pipe(Effect.timeoutOrElse({
-        duration: heartbeatMs + echoDeadlineMs,
+        duration: everyMs + echoMs,
         orElse: () => Effect.fail(unavailable("the heartbeat did not come back"))
       }))
       yield* Effect.forever(beat).pipe(

@@ -1,9 +1,10 @@
-/** Streams on Redis through ioredis: consumer group in, pipelined XADD out. */
+/** Streams on Redis through ioredis: consumer group in, one transaction a topic out. */
 import { Effect, Layer, type Scope } from "effect"
 import type { JobKind } from "../../domain/Job.ts"
-import { type JobStreamEntry, Streams, StreamsError } from "../Streams.ts"
-import { byEntryId, commandDeadlineMs, connectRedis, type RedisOptions, streamsError, toFields } from "./client.ts"
-import { type BlockingReader, makeBlockingReader } from "./blockingReader.ts"
+import { Streams } from "../Streams.ts"
+import { makeBlockingReader } from "./blockingReader.ts"
+import { byEntryId, isNoGroup, makeRedisLink, type RedisOptions } from "./client.ts"
+import { reclaim } from "./reclaim.ts"
 
 /** Names of the contract. */
 export const defaultStreamNames: Pick<RedisOptions, "jobs" | "topics"> = {
@@ -21,72 +22,39 @@ export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOption
   never,
   Scope.Scope
 > {
-  const client = yield* Effect.acquireRelease(
-    Effect.sync(() => connectRedis(options.url, "commands")),
-    (redis) => Effect.sync(() => redis.disconnect())
-  )
-  const reader: BlockingReader = yield* makeBlockingReader(options)
-  const send = <A>(operation: string, command: () => Promise<A>): Effect.Effect<A, StreamsError> =>
-    Effect.tryPromise({ try: command, catch: (cause) => streamsError(operation, cause) }).pipe(
-      Effect.timeoutOrElse({
-        duration: commandDeadlineMs * 2,
-        orElse: () => Effect.fail(new StreamsError({ operation, reason: "Timeout", message: "no answer" }))
-      })
-    )
+  const link = yield* makeRedisLink(options.url, `${options.consumer}-commands`)
+  const reader = yield* makeBlockingReader(options)
   const jobStreams = Object.entries(options.jobs) as ReadonlyArray<[JobKind, string]>
-
-  const reclaimFrom = Effect.fnUntraced(function*(kind: JobKind, stream: string, minIdleMs: number, count: number) {
-    const found: Array<JobStreamEntry> = []
-    let cursor = "0-0"
-    do {
-      const [next, entries, deleted] = (yield* send("xautoclaim", () =>
-        client.xautoclaim(stream, options.group, options.consumer, minIdleMs, cursor, "COUNT", count) as Promise<unknown>
-      )) as [string, Array<[string, Array<string> | null] | null>, Array<string> | undefined]
-      const deliveries = yield* deliveryCounts(stream, entries.flatMap((entry) => entry ? [entry[0]] : []))
-      for (const entry of entries) {
-        if (entry) found.push({ stream, kind, entryId: entry[0], fields: toFields(entry[1]), deliveries: deliveries.get(entry[0]) ?? 1 })
-      }
-      // Trimmed away before anybody acknowledged them: the group forgot them already, but their senders wait for an answer.
-      for (const entryId of deleted ?? []) found.push({ stream, kind, entryId, fields: null, deliveries: 1 })
-      cursor = next
-    } while (cursor !== "0-0" && found.length < count)
-    return found
-  })
-
-  const deliveryCounts = Effect.fnUntraced(function*(stream: string, ids: ReadonlyArray<string>) {
-    const [first] = ids
-    const last = ids.at(-1)
-    if (first === undefined || last === undefined) return new Map<string, number>()
-    const pending = (yield* send("xpending", () =>
-      client.xpending(stream, options.group, first, last, ids.length * 2) as Promise<unknown>)) as Array<[string, string, number, number]>
-    return new Map(pending.map(([id, , , count]) => [id, count]))
-  })
+  /** Trimmed entries that were told and not acknowledged, by stream. */
+  const told = new Map(jobStreams.map(([, stream]) => [stream, new Set<string>()]))
 
   return Streams.of({
     read: reader.read,
-    rewind: reader.rewind,
-    reclaim: (minIdleMs, count) =>
-      Effect.forEach(jobStreams, ([kind, stream]) => reclaimFrom(kind, stream, minIdleMs, count)).pipe(
-        Effect.map((found) => found.flat().sort(byEntryId)),
-        // The group is made by the next read.
-        Effect.catchIf((error) => error.message.includes("NOGROUP"), () => Effect.succeed([]))
-      ),
+    rewind: Effect.andThen(reader.rewind, Effect.sync(() => told.forEach((ids) => ids.clear()))),
+    reclaim: Effect.fnUntraced(function*(minIdleMs, count) {
+      if (!(yield* reader.caughtUp)) return []
+      const found = yield* Effect.forEach(jobStreams, ([kind, stream]) =>
+        reclaim(link, options, { stream, kind, minIdleMs, count, told: told.get(stream)! }))
+      const entries = found.flat().sort(byEntryId)
+      for (const { entryId, fields, stream } of entries) if (fields === null) told.get(stream)!.add(entryId)
+      return entries
+    }),
     acknowledge: (entries) =>
       Effect.forEach([...Map.groupBy(entries, ({ stream }) => stream)], ([stream, mine]) =>
-        send("xack", () => client.xack(stream, options.group, ...mine.map(({ entryId }) => entryId))), { discard: true }).pipe(
-        Effect.catchIf((error) => error.message.includes("NOGROUP"), () => Effect.void)
-      ),
+        link.use("xack", (redis) => redis.xack(stream, options.group, ...mine.map(({ entryId }) => entryId))).pipe(
+          Effect.catchIf(isNoGroup, () => Effect.void),
+          Effect.tap(Effect.sync(() => mine.forEach(({ entryId }) => told.get(stream)?.delete(entryId))))
+        ), { discard: true }),
     append: (messages) =>
-      send("xadd", async () => {
-        const pipeline = client.pipeline()
-        for (const { eventId, fields, topic } of messages) {
-          pipeline.xadd(options.topics[topic], "*", "event_id", eventId, ...Object.entries(fields).flat())
-        }
-        for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error
-      }),
-    ping: Effect.asVoid(send("ping", () => client.ping()))
+      Effect.forEach([...Map.groupBy(messages, ({ topic }) => topic)], ([topic, mine]) =>
+        link.use("xadd", async (redis) => {
+          const all = redis.multi()
+          for (const { eventId, fields } of mine) all.xadd(options.topics[topic], "*", "event_id", eventId, ...Object.entries(fields).flat())
+          for (const [error] of (await all.exec()) ?? []) if (error) throw error
+        }), { discard: true }),
+    // A command that writes nothing, but that a node which takes no writes refuses.
+    ping: Effect.asVoid(link.use("ping", (redis) => redis.xack(options.jobs.start, options.group, "0-0")))
   })
 })
 
 export const layer = (options: RedisOptions): Layer.Layer<Streams> => Layer.effect(Streams, makeRedisStreams(options))
-

@@ -1,60 +1,93 @@
 /**
- * Several streams read as one, in the order in which their entries were written. A batch is cut off at its count stream by
- * stream, so one stream may be ahead of another by hours: what came of it too early waits here until the other has caught up.
+ * Several streams read as one, in the order in which their entries were written. A read is cut off at its count stream by
+ * stream, so one stream may be ahead of another by hours: what came of it too early is held until the others caught up.
+ *
+ * The one rule: each stream has a mark that everything still unread of it comes after, and an entry is handed out when no
+ * stream's mark is before it. The streams with the lowest mark are read next, in one atomic read, so that nothing can be
+ * written to one of them behind the back of another; a stream that is ahead waits, so what is held stays within two reads.
  */
 import type { JobStreamEntry } from "../Streams.ts"
-import { byEntryId, entryMs } from "./client.ts"
+import { entryMs } from "./client.ts"
 
-/** Where one stream stands. */
+/** A place in the common order. Within one millisecond streams have no order; there starts come first, so that a stop holds. */
+type Mark = readonly [ms: number, rank: number, sequence: number]
+
 interface Position {
   /** Id to read after: of this consumer's own pending entries, or `>` for new ones. */
   after: string
-  /** The last read came back short: nothing older than what comes next is left in it. */
-  drained: boolean
-  /** Milliseconds of the last entry seen; whatever comes next is not older. */
-  seenMs: number
+  mark: Mark
+}
+
+/** What to read: `[stream, id]`. It may block when nothing is known to wait. */
+export interface NextRead {
+  readonly from: ReadonlyArray<readonly [string, string]>
+  readonly mayBlock: boolean
 }
 
 export class StreamMerge {
   readonly #names: ReadonlyArray<string>
   readonly #positions: Map<string, Position>
   #held: ReadonlyArray<JobStreamEntry> = []
+  #newestMs = -1
 
   constructor(names: ReadonlyArray<string>) {
     this.#names = names
     // Pending entries first: an answer that was lost with its socket is never given again for `>`.
-    this.#positions = new Map(names.map((name) => [name, { after: "0", drained: false, seenMs: 0 }]))
+    this.#positions = new Map(names.map((name) => [name, { after: "0", mark: [-1, -1, -1] }]))
   }
 
-  /** What to read next: `[stream, id]`. All are drained: nothing waits, and the read may block. */
-  next(): { readonly from: ReadonlyArray<readonly [string, string]>; readonly mayBlock: boolean } {
-    const behind = this.#names.filter((name) => !this.#positions.get(name)!.drained)
-    const wanted = behind.length === 0 ? this.#names : behind
-    return { from: wanted.map((name) => [name, this.#positions.get(name)!.after]), mayBlock: behind.length === 0 }
+  get held(): number {
+    return this.#held.length
   }
 
-  /** Takes what was read of `streams` with COUNT `count`; answers what is known to be next, oldest first. */
-  take(streams: ReadonlyArray<string>, found: ReadonlyArray<JobStreamEntry>, count: number): ReadonlyArray<JobStreamEntry> {
+  /** Whether everything that was written so far, as far as is known, was handed out. */
+  get caughtUp(): boolean {
+    return [...this.#positions.values()].every(({ after, mark }) => after === ">" && isDrained(mark) && mark[0] === this.#newestMs)
+  }
+
+  next(): NextRead {
+    const lowest = this.#lowest()
+    const wanted = [...this.#positions].filter(([, { mark }]) =>
+      compare(mark, lowest) <= 0 || (isDrained(mark) && mark[0] <= lowest[0]))
+    return { from: wanted.map(([name, { after }]) => [name, after]), mayBlock: this.caughtUp }
+  }
+
+  /** Takes what `read` found with COUNT `count`; answers what is known to be next, oldest first. */
+  take({ from, mayBlock }: NextRead, found: ReadonlyArray<JobStreamEntry>, count: number): ReadonlyArray<JobStreamEntry> {
     const byStream = Map.groupBy(found, ({ stream }) => stream)
-    for (const name of streams) this.#advance(this.#positions.get(name)!, byStream.get(name) ?? [], count)
-    const undrained = [...this.#positions.values()].filter(({ drained }) => !drained)
-    const horizonMs = Math.min(...undrained.map(({ seenMs }) => seenMs))
-    const all = [...this.#held, ...found].sort(this.#compare)
-    this.#held = all.filter(({ entryId }) => entryMs(entryId) > horizonMs)
-    return all.filter(({ entryId }) => entryMs(entryId) <= horizonMs)
+    for (const { entryId } of found) this.#newestMs = Math.max(this.#newestMs, entryMs(entryId))
+    for (const [name] of from) {
+      const own = byStream.get(name) ?? []
+      // A read that had to wait is answered from one stream alone: nothing is known of the others.
+      if (own.length > 0 || found.length === 0 || !mayBlock) this.#advance(this.#positions.get(name)!, own, count)
+    }
+    const lowest = this.#lowest()
+    const all = [...this.#held, ...found].sort((a, b) => compare(this.#markOf(a), this.#markOf(b)))
+    this.#held = all.filter((entry) => compare(this.#markOf(entry), lowest) > 0)
+    return all.filter((entry) => compare(this.#markOf(entry), lowest) <= 0)
   }
 
   #advance(position: Position, entries: ReadonlyArray<JobStreamEntry>, count: number): void {
     const last = entries.at(-1)
-    if (last !== undefined) position.seenMs = Math.max(position.seenMs, entryMs(last.entryId))
-    if (position.after === ">") position.drained = entries.length < count
-    else position.after = last === undefined ? ">" : last.entryId
+    const short = entries.length < count
+    if (position.after === ">") position.mark = short ? [this.#newestMs, Infinity, Infinity] : this.#markOf(last!)
+    else {
+      if (last !== undefined) position.mark = this.#markOf(last)
+      position.after = short ? ">" : last!.entryId
+    }
   }
 
-  /** Within one millisecond streams have no common order; there starts come before stops, so that a stop holds. */
-  readonly #compare = (a: JobStreamEntry, b: JobStreamEntry): number =>
-    byEntryId(a, b) || this.#names.indexOf(a.stream) - this.#names.indexOf(b.stream) ||
-    sequenceOf(a.entryId) - sequenceOf(b.entryId)
+  #lowest(): Mark {
+    return [...this.#positions.values()].map(({ mark }) => mark).reduce((low, mark) => compare(mark, low) < 0 ? mark : low)
+  }
+
+  readonly #markOf = ({ entryId, stream }: JobStreamEntry): Mark =>
+    [entryMs(entryId), this.#names.indexOf(stream), Number(entryId.slice(entryId.indexOf("-") + 1))]
 }
 
-const sequenceOf = (id: string): number => Number(id.slice(id.indexOf("-") + 1))
+/** A read that came back short proves that the stream held nothing more: what comes next is newer than all that is known. */
+const isDrained = (mark: Mark): boolean => mark[1] === Infinity
+
+// Not by subtraction: Infinity - Infinity is no number.
+const compare = (a: Mark, b: Mark): number => order(a[0], b[0]) || order(a[1], b[1]) || order(a[2], b[2])
+const order = (a: number, b: number): number => a < b ? -1 : a > b ? 1 : 0

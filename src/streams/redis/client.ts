@@ -1,4 +1,5 @@
-/** Connections to Redis, errors by kind, and the shapes of stream replies. */
+/** One connection to Redis that is made anew when it fails, errors by kind, and the shapes of stream replies. */
+import { Effect, type Scope } from "effect"
 import { Redis } from "ioredis"
 import type { JobKind } from "../../domain/Job.ts"
 import type { Topic } from "../../domain/Message.ts"
@@ -12,28 +13,80 @@ export interface RedisOptions {
   readonly topics: Readonly<Record<Topic, string>>
 }
 
-export const commandDeadlineMs = 5000
+/** An answer that is later than this will not come. */
+export const answerDeadlineMs = 5000
 
-export const connectRedis = (url: string, name: string): Redis => {
-  const client = new Redis(url, {
-    connectionName: `rtmanager-${name}`,
-    maxRetriesPerRequest: 1,
-    enableOfflineQueue: true,
-    retryStrategy: (tries) => Math.min(500, 25 * 2 ** tries),
-    connectTimeout: 3000,
-    commandTimeout: commandDeadlineMs,
-    keepAlive: 10_000
-  })
-  // Without a listener the client throws; every command says for itself that it failed.
-  client.on("error", () => {})
-  return client
+/**
+ * A connection is thrown away as soon as it does not answer, or answers for a node that cannot do what is asked: the client
+ * says `ready` of a dead link, and would send again, late, what its callers gave up.
+ */
+export interface RedisLink {
+  readonly use: <A>(operation: string, command: (redis: Redis) => Promise<A>) => Effect.Effect<A, StreamsError>
 }
+
+interface Connection {
+  readonly redis: Redis
+  readonly connected: Promise<void>
+}
+
+export const makeRedisLink = Effect.fnUntraced(function*(url: string, name: string): Effect.fn.Return<RedisLink, never, Scope.Scope> {
+  let current: Connection | undefined
+  const discard = (connection: Connection | undefined) =>
+    Effect.sync(() => {
+      if (connection === current) current = undefined
+      connection?.redis.disconnect()
+    })
+  yield* Effect.addFinalizer(() => discard(current))
+  const use = <A>(operation: string, command: (redis: Redis) => Promise<A>): Effect.Effect<A, StreamsError> =>
+    Effect.suspend(() => {
+      if (current === undefined || current.redis.status === "end") current = connect(url, name)
+      const used = current
+      return Effect.tryPromise({
+        try: () => used.connected.then(() => command(used.redis)),
+        catch: (cause) => streamsError(operation, cause)
+      }).pipe(
+        Effect.timeoutOrElse({
+          duration: answerDeadlineMs,
+          orElse: () => Effect.fail(new StreamsError({ operation, reason: "Timeout", message: `no answer to ${operation}` }))
+        }),
+        Effect.tapError(({ reason }) => reason === "Refused" ? Effect.void : discard(used)),
+        // Who gave up before the deadline has learnt nothing of the link, and what its answer brought is lost.
+        Effect.onInterrupt(() => discard(used))
+      )
+    })
+  return { use }
+})
+
+const connect = (url: string, name: string): Connection => {
+  const redis = new Redis(url, {
+    connectionName: name,
+    lazyConnect: true,
+    connectTimeout: 3000,
+    commandTimeout: answerDeadlineMs,
+    disconnectTimeout: 200,
+    keepAlive: 10_000,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0
+  })
+  // Without a listener the client throws; and what it rejects with says only that the connection is closed.
+  let why: unknown
+  redis.on("error", (error) => {
+    why = error
+  })
+  return { redis, connected: redis.connect().catch((error: unknown) => Promise.reject(why ?? error)) }
+}
+
+/** Refusals by a node that another one, or the same a little later, would not give. */
+const away: ReadonlySet<string> = new Set(["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"])
 
 export const streamsError = (operation: string, cause: unknown): StreamsError => {
-  const message = cause instanceof Error ? cause.message : String(cause)
-  const refused = cause instanceof Error && cause.name === "ReplyError"
+  const first = (cause as { previousErrors?: ReadonlyArray<unknown> } | undefined)?.previousErrors?.[0] ?? cause
+  const message = first instanceof Error ? first.message : String(first)
+  const refused = first instanceof Error && first.name === "ReplyError" && !away.has(message.split(" ")[0]!)
   return new StreamsError({ operation, reason: refused ? "Refused" : /timed out/i.test(message) ? "Timeout" : "Unavailable", message })
 }
+
+export const isNoGroup = (error: StreamsError): boolean => error.message.includes("NOGROUP")
 
 export const toFields = (flat: ReadonlyArray<string> | null): Readonly<Record<string, string>> | null => {
   if (flat === null) return null
@@ -43,11 +96,18 @@ export const toFields = (flat: ReadonlyArray<string> | null): Readonly<Record<st
   return Object.fromEntries(entries)
 }
 
+/** How often each of the pending entries `ids`, in their order, was delivered. */
+export const deliveriesOf = (link: RedisLink, { consumer, group }: RedisOptions, stream: string, ids: ReadonlyArray<string>) =>
+  ids.length === 0 ? Effect.succeed(new Map<string, number>()) : link.use("xpending", (redis) =>
+    redis.xpending(stream, group, ids[0]!, ids.at(-1)!, ids.length, consumer) as Promise<unknown>).pipe(
+    Effect.map((found) => new Map((found as ReadonlyArray<PendingEntry>).map(([id, , , count]) => [id, count])))
+  )
+
+/** Entry, consumer, idle milliseconds, deliveries. */
+export type PendingEntry = readonly [string, string, number, number]
+
 /** Milliseconds of an entry id `<ms>-<n>`, by Redis' clock. */
 export const entryMs = (id: string): number => Number(id.slice(0, id.indexOf("-")))
 
-/**
- * By milliseconds, both streams have one order. Within one millisecond they have none: there the order of the reply stays,
- * starts first, so that a stop holds.
- */
-export const byEntryId = (a: JobStreamEntry, b: JobStreamEntry): number => entryMs(a.entryId) - entryMs(b.entryId)
+/** By milliseconds, both streams have one order; within one they have none, and the order of the reply stays. */
+export const byEntryId = (a: Pick<JobStreamEntry, "entryId">, b: Pick<JobStreamEntry, "entryId">): number => entryMs(a.entryId) - entryMs(b.entryId)

@@ -9,7 +9,7 @@ export const makeFakeLease = (world: StoreWorld): Lease["Service"] => ({
   acquire: (holder, ttlMs) =>
     query(world, "acquire", () => {
       const { lease, nowMs } = world
-      if (lease.holder !== "" && lease.expiresAtMs >= nowMs) return undefined
+      if (lease.holder !== "" && lease.holder !== holder && lease.expiresAtMs >= nowMs) return undefined
       lease.holder = holder
       lease.expiresAtMs = nowMs + ttlMs
       return ++lease.epoch
@@ -36,7 +36,7 @@ export const layer: Layer.Layer<Lease, never, FakeStore> = Layer.effect(Lease, E
 export const standingTerm = (world: StoreWorld): Term => {
   world.lease.holder = "test"
   world.lease.expiresAtMs = Infinity
-  return { epoch: ++world.lease.epoch, remainingMs: Effect.succeed(Infinity), lost: Effect.never }
+  return { epoch: ++world.lease.epoch, remainingMs: Effect.succeed(Infinity), lost: Effect.never, end: Effect.void }
 }
 
 export const standingTermLayer: Layer.Layer<CurrentTerm, never, FakeStore> = Layer.effect(CurrentTerm, Effect.map(FakeStore, standingTerm))

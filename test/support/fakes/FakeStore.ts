@@ -24,7 +24,8 @@ export class FakeStore extends Context.Service<FakeStore, StoreWorld>()("rtmanag
 export const layer: Layer.Layer<Store, never, CurrentTerm | FakeStore> = Layer.effect(
   Store,
   Effect.gen(function*() {
-    return makeFakeStore(yield* FakeStore, (yield* CurrentTerm).epoch)
+    const { end, epoch } = yield* CurrentTerm
+    return makeFakeStore(yield* FakeStore, epoch, end)
   })
 )
 
@@ -40,12 +41,14 @@ export const query = <A>(world: StoreWorld, operation: string, body: () => A, mu
 
 const failure = (operation: string, reason: StoreError["reason"], message: string) => new StoreError({ operation, reason, message })
 
-export const makeFakeStore = (world: StoreWorld, epoch: number): Store["Service"] => {
+/** `endTerm` is run when a write of this term was fenced. */
+export const makeFakeStore = (world: StoreWorld, epoch: number, endTerm: Effect.Effect<void> = Effect.void): Store["Service"] => {
   const written = Latch.makeUnsafe(true)
   const wakeRelay = Effect.sync(() => {
     written.openUnsafe()
   })
-  const ask = <A>(operation: string, body: () => A, mutates = false) => query(world, operation, body, mutates)
+  const ask = <A>(operation: string, body: () => A, mutates = false) =>
+    Effect.tapError(query(world, operation, body, mutates), ({ reason }) => reason === "Fenced" ? endTerm : Effect.void)
 
   return Store.of({
     load: (gameId) =>
@@ -66,9 +69,9 @@ export const makeFakeStore = (world: StoreWorld, epoch: number): Store["Service"
         ask("take_jobs", () => world.takeJobs(epoch, stored(jobs.map((job) => fromIntake(job, nowMs)))), true)).pipe(
           Effect.tap(wakeRelay)
         ),
-    unsent: (limit) =>
+    unsent: (limit, except = []) =>
       ask("unsent", () =>
-        [...world.outbox.values()].slice(0, limit).map((row) => ({
+        [...world.outbox.values()].filter(({ topic }) => !except.includes(topic as Topic)).slice(0, limit).map((row) => ({
           id: row.id, eventId: row.event_id, topic: row.topic as Topic, gameId: row.game_id, fields: row.fields
         }))),
     markSent: (ids) => ask("mark_sent", () => world.markSent(ids), true),

@@ -1,5 +1,6 @@
 /** Streams over Redis streams in memory. One instance is one controller's consumer; many may share a world. */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
+import { monotonicMs } from "../../../src/controller/monotonic.ts"
 import type { JobKind } from "../../../src/domain/Job.ts"
 import { type JobStreamEntry, Streams, StreamsError } from "../../../src/streams/Streams.ts"
 import { byId, type Delivered, jobStreams, StreamsWorld, topicStreams } from "./StreamsWorld.ts"
@@ -30,8 +31,11 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
   /** Where to go on in this consumer's own pending entries; undefined: they are through. */
   let pendingFrom: Map<string, string> | undefined = beginning()
   let breaks = world.answers.breaks
+  /** Trimmed entries that were told and not acknowledged. */
+  const told = new Set<string>()
   const rewind = Effect.sync(() => {
     pendingFrom = beginning()
+    told.clear()
   })
 
   const readOwn = (count: number): ReadonlyArray<JobStreamEntry> => {
@@ -52,17 +56,24 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
     const own = readOwn(count)
     // Never more of one stream than what is older than the rest of the other.
     const next = new Set(collect((stream) => world.unread(stream)).slice(0, count).map(({ entryId }) => entryId))
-    const found = own.length > 0 ? own : collect((stream) =>
+    return own.length > 0 ? own : collect((stream) =>
       world.readNew(stream, consumer, world.unread(stream).filter(({ id }) => next.has(id)).length))
-    // Redis tells the count of deliveries to a claim only.
-    return found.map((entry) => ({ ...entry, deliveries: 1 }))
+  }
+  const caughtUp = () =>
+    kinds.every(([, stream]) => world.unread(stream).length === 0 &&
+      (pendingFrom === undefined || world.ownPending(stream, consumer, pendingFrom.get(stream)!).length === 0))
+  const claimNow = (minIdleMs: number, count: number): ReadonlyArray<JobStreamEntry> => {
+    if (!caughtUp()) return []
+    const found = collect((stream) => world.claim(stream, consumer, minIdleMs, count, told))
+    for (const { entryId, fields } of found) if (fields === null) told.add(entryId)
+    return found
   }
   /** Blocks until there is an entry, for as long as Redis would. */
   const read = Effect.fnUntraced(function*(count: number) {
-    const untilMs = (yield* Clock.currentTimeMillis) + blockMs
+    const untilMs = (yield* monotonicMs) + blockMs
     for (;;) {
       const found = yield* ask(world, "xreadgroup", () => readNow(count), true, answerDeadlineMs)
-      const leftMs = untilMs - (yield* Clock.currentTimeMillis)
+      const leftMs = untilMs - (yield* monotonicMs)
       if (found.length > 0 || leftMs <= 0) return found
       yield* Effect.timeoutOption(changed(world), leftMs)
     }
@@ -71,14 +82,17 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
   return Streams.of({
     read: (count) => Effect.tapCause(read(count), () => rewind),
     rewind,
-    reclaim: (minIdleMs, count) => ask(world, "xautoclaim", () => collect((stream) => world.claim(stream, consumer, minIdleMs, count)), true),
+    reclaim: (minIdleMs, count) => ask(world, "xclaim", () => claimNow(minIdleMs, count), true),
     acknowledge: (entries) =>
       ask(world, "xack", () => {
         for (const { entryId, stream } of entries) world.acknowledge(stream, [entryId])
       }, true),
     append: (messages) =>
       ask(world, "xadd", () => {
-        for (const { eventId, fields, topic } of messages) world.add(topicStreams[topic], { event_id: eventId, ...fields })
+        for (const { eventId, fields, topic } of messages) {
+          if (world.refused.has(topic)) throw failure("xadd", "Refused", "WRONGTYPE Operation against a key holding the wrong kind of value")
+          world.add(topicStreams[topic], { event_id: eventId, ...fields })
+        }
       }, true),
     ping: ask(world, "ping", () => {}, false)
   })

@@ -29,6 +29,8 @@ export class StoreWorld {
   /** Everything that was ever in the outbox, in order. */
   readonly told: Array<OutboxRow> = []
   readonly lease = { holder: "", epoch: 0, expiresAtMs: 0 }
+  /** Games whose rows somebody holds locked: jobs do not wait for them. */
+  readonly locked = new Set<string>()
   readonly #world: Surroundings
   readonly #journal = new Journal()
   readonly #entries = new Map<string, number>()
@@ -106,6 +108,8 @@ export class StoreWorld {
     return this.#statement(() => {
       this.#fence(epoch, "take_jobs")
       const found = new Set<string>()
+      const held = jobs.find((job) => !("outcome" in job) && this.locked.has(job.game_id))
+      if (held) throw conflict("canceling statement due to lock timeout")
       for (const job of jobs) {
         const entry = `${job.stream} ${job.entry_id}`
         if (this.#entries.has(entry)) continue

@@ -48,6 +48,8 @@ export class StreamsWorld {
   readonly answers = new Availability()
   /** Everything that was ever added, whatever was trimmed or wiped since. */
   readonly log: Array<StreamEntry & { readonly stream: string }> = []
+  /** Topics whose messages are refused, as when their key is no stream. */
+  readonly refused = new Set<Topic>()
   readonly #streams = new Map<string, FakeStream>()
   readonly #world: Surroundings
   readonly #waiting = new Set<() => void>()
@@ -139,19 +141,21 @@ export class StreamsWorld {
   /** XREADGROUP with an id: this consumer's own pending entries after it. */
   readPending(stream: string, consumer: string, afterId: string, count: number): ReadonlyArray<Delivered> {
     const { entries, group } = this.#stream(stream)
-    const own = [...group?.pending ?? []].filter(([id, entry]) =>
-      entry.consumer === consumer && compareIds(parseId(id), parseId(afterId)) > 0)
-    return own.slice(0, count).map(([id, entry]) => this.#redeliver(id, entry, consumer, entries))
+    return this.ownPending(stream, consumer, afterId).slice(0, count).map((id) =>
+      this.#redeliver(id, group!.pending.get(id)!, consumer, entries))
   }
 
-  /** XAUTOCLAIM over all: what was trimmed meanwhile is told once and dropped. */
-  claim(stream: string, consumer: string, minIdleMs: number, count: number): ReadonlyArray<Delivered> {
+  ownPending(stream: string, consumer: string, afterId: string): ReadonlyArray<string> {
+    return [...this.#stream(stream).group?.pending ?? []].flatMap(([id, entry]) =>
+      entry.consumer === consumer && compareIds(parseId(id), parseId(afterId)) > 0 ? [id] : [])
+  }
+
+  /** XPENDING IDLE, and XCLAIM of those that have a body: what was trimmed stays pending with whom it was. */
+  claim(stream: string, consumer: string, minIdleMs: number, count: number, except: ReadonlySet<string>): ReadonlyArray<Delivered> {
     const { entries, group } = this.#stream(stream)
-    const idle = [...group?.pending ?? []].filter(([, entry]) => this.nowMs - entry.deliveredAtMs >= minIdleMs).slice(0, count)
-    return idle.map(([id, entry]) => {
-      if (!entries.has(id)) group!.pending.delete(id)
-      return this.#redeliver(id, entry, consumer, entries)
-    })
+    const idle = [...group?.pending ?? []].filter(([id, entry]) => this.nowMs - entry.deliveredAtMs >= minIdleMs && !except.has(id))
+    return idle.slice(0, count).map(([id, entry]) =>
+      entries.has(id) ? this.#redeliver(id, entry, consumer, entries) : { id, fields: null, deliveries: entry.deliveries + 1 })
   }
 
   acknowledge(stream: string, ids: ReadonlyArray<string>): void {

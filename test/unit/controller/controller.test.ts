@@ -34,6 +34,20 @@ describe("Controller", () => {
     assert.strictEqual(yield* queue.numRequeues("a"), 0)
   }))
 
+  it.effect("lets failures that are no trouble cost the others no time", Effect.fn(function*() {
+    let failed = 0
+    const queue = yield* makeWorkQueue<string>({ name: "t" })
+    yield* runController({
+      name: "t", workers: 2, queue, isQuiet: (error: string) => error === "conflict",
+      reconcile: (key) => Effect.suspend(() => key === "a" ? (failed++, Effect.fail("trouble")) : Effect.fail("conflict"))
+    })
+    for (let index = 0; index < 500; index++) yield* queue.add(`busy${index}`)
+    yield* TestClock.adjust(1)
+    yield* queue.add("a")
+    yield* TestClock.adjust(1 + 5 + 10)
+    assert.strictEqual(failed, 3)
+  }))
+
   it.effect("looks again after the time that a reconcile asks for", Effect.fn(function*() {
     let runs = 0
     const queue = yield* controller(() => Effect.sync((): Outcome => ++runs === 1 ? { _tag: "RequeueAfter", ms: 5000 } : done))

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, SubscriptionRef } from "effect"
+import { Cause, Clock, Effect, Fiber, Logger, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
-import { lead, type LeaderState } from "../../../src/controller/Leader.ts"
+import { lead, type LeaderOptions, type LeaderState } from "../../../src/controller/Leader.ts"
 import { Lease, type Term } from "../../../src/store/Lease.ts"
 import { StoreError } from "../../../src/store/Store.ts"
+import { settableClock } from "../../support/wallClock.ts"
 
 const away = new StoreError({ operation: "renew", reason: "Unavailable", message: "away" })
 
@@ -14,7 +15,7 @@ const makeLease = () => {
     Effect.suspend(() => seen.silent ? Effect.never : seen.away ? Effect.fail(away) : Effect.sync(value))
   const lease: Lease["Service"] = {
     acquire: (holder) => answer(() => {
-      if (seen.holder !== "") return undefined
+      if (seen.holder !== "" && seen.holder !== holder) return undefined
       seen.holder = holder
       return ++seen.epoch
     }),
@@ -30,7 +31,7 @@ const makeLease = () => {
   return { lease, seen }
 }
 
-const leading = Effect.fnUntraced(function*(lease: Lease["Service"]) {
+const leading = Effect.fnUntraced(function*(lease: Lease["Service"], clock?: Clock.Clock) {
   const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
   const terms: Array<Term> = []
   const acting = { now: 0 }
@@ -43,9 +44,15 @@ const leading = Effect.fnUntraced(function*(lease: Lease["Service"]) {
       }),
       () => Effect.sync(() => void acting.now--)
     )
-  }).pipe(Effect.provideService(Lease, lease)))
+  }).pipe(Effect.provideService(Lease, lease), Effect.provideService(Clock.Clock, clock ?? (yield* Clock.Clock))))
   yield* TestClock.adjust("1 millis")
   return { state, terms, acting, fiber }
+})
+
+/** A leader whose acting parts are `act`. */
+const acting = Effect.fnUntraced(function*(lease: Lease["Service"], act: LeaderOptions<string, never>["act"]) {
+  const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
+  yield* Effect.forkChild(lead({ holder: "me", ttlMs: 6000, state, act }).pipe(Effect.provideService(Lease, lease)))
 })
 
 describe("leadership", () => {
@@ -116,5 +123,55 @@ describe("leadership", () => {
       assert.strictEqual(acting.now, 0)
       assert.strictEqual(seen.releases, 1)
       assert.strictEqual(seen.holder, "")
+    }))
+
+  it.effect("ends the term at once when somebody was told that another one acts, and asks for the lease anew", () =>
+    Effect.gen(function*() {
+      const { lease, seen } = makeLease()
+      const { acting, terms } = yield* leading(lease)
+      seen.holder = "other"
+      yield* terms[0]!.end
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(acting.now, 0)
+      assert.isAtMost(yield* terms[0]!.remainingMs, 0)
+      seen.holder = ""
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(acting.now, 1)
+      assert.strictEqual(terms.length, 2)
+      assert.isAbove(yield* terms[1]!.remainingMs, 0)
+    }))
+
+  it.effect("finds its lease over after the machine was suspended, though the monotonic clock stood still", () =>
+    Effect.gen(function*() {
+      const { lease } = makeLease()
+      const { clock, wall } = yield* settableClock
+      const { terms } = yield* leading(lease, clock)
+      wall.offsetMs = 6000
+      assert.isAtMost(yield* Effect.provideService(terms[0]!.remainingMs, Clock.Clock, clock), 0)
+    }))
+
+  it.effect("believes in its lease no longer when the wall clock was set back by an hour", () =>
+    Effect.gen(function*() {
+      const { lease, seen } = makeLease()
+      const { clock, wall } = yield* settableClock
+      const { acting } = yield* leading(lease, clock)
+      seen.silent = true
+      wall.offsetMs = -3_600_000
+      yield* TestClock.adjust("6100 millis")
+      assert.strictEqual(acting.now, 0)
+      yield* TestClock.adjust("1 second")
+    }))
+
+  it.effect("says why acting failed, and lets a second pass before it asks for the lease again", () =>
+    Effect.gen(function*() {
+      const { lease, seen } = makeLease()
+      const lines: Array<string> = []
+      const logger = Logger.make(({ cause, message }) => void lines.push(`${String(message)} ${Cause.pretty(cause)}`))
+      let terms = 0
+      yield* acting(lease, () => Effect.suspend(() => Effect.fail(`broken ${++terms}`))).pipe(Effect.provide(Logger.layer([logger])))
+      yield* TestClock.adjust("10500 millis")
+      assert.strictEqual(terms, 11)
+      assert.strictEqual(seen.releases, 11)
+      assert.isTrue(lines.some((line) => line.includes("acting failed") && line.includes("broken 1")), lines.join("\n"))
     }))
 })

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { makeWorkQueue, Priority, type WorkQueue } from "../../../src/controller/WorkQueue.ts"
+import { settableClock } from "../../support/wallClock.ts"
 
 const take = (queue: WorkQueue<string>) => Effect.map(queue.get, (taken) => taken?.key)
 
@@ -53,6 +54,78 @@ describe("WorkQueue", () => {
     yield* TestClock.adjust(1001)
     yield* queue.add("wish", { priority: Priority.Wish })
     assert.strictEqual(yield* take(queue), "old")
+  }))
+
+  it.effect("gives an old crowd every fourth turn, and a wish that comes then one of the next two", Effect.fn(function*() {
+    const queue = yield* makeWorkQueue<string>({ name: "t", ageingMs: 1000 })
+    for (let index = 0; index < 1000; index++) yield* queue.add(`old${index}`, { priority: Priority.Resync })
+    yield* TestClock.adjust(1001)
+    const kinds: Array<string> = []
+    for (let round = 0; round < 40; round++) {
+      yield* queue.add(`wish${round}`, { priority: Priority.Wish })
+      kinds.push((yield* take(queue))!.replace(/\d+/, ""))
+    }
+    assert.strictEqual(kinds.join(" "), Array.from({ length: 40 }, (_, index) => index % 4 === 0 ? "old" : "wish").join(" "))
+  }))
+
+  it.effect.each(Array.from({ length: 50 }, (_, seed) => seed))("starves neither wishes nor what is old, whatever comes when (seed %d)", Effect.fn(function*(seed) {
+    const roll = dice(seed)
+    const queue = yield* makeWorkQueue<number>({ name: "t", ageingMs: 100 })
+    const waiting = new Map<number, { readonly priority: Priority; readonly sinceMs: number }>()
+    let nowMs = 0
+    let added = 0
+    /** Turns in a row in which the other side was served though this one waited. */
+    const passedOver = { wish: 0, old: 0 }
+    const add = (priority: Priority) => {
+      waiting.set(++added, { priority, sinceMs: nowMs })
+      return queue.add(added, { priority })
+    }
+    for (let index = 0; index < 200; index++) yield* add([Priority.Event, Priority.Resync][roll(2)]!)
+    for (let turn = 0; turn < 400; turn++) {
+      for (let count = roll(3); count > 0; count--) yield* add([Priority.Wish, Priority.Wish, Priority.Event, Priority.Resync][roll(4)]!)
+      const step = roll(40)
+      yield* TestClock.adjust(step)
+      nowMs += step
+      if (waiting.size === 0) continue
+      const old = [...waiting].filter(([, { priority, sinceMs }]) => priority !== Priority.Wish && nowMs - sinceMs >= 100)
+      const wishes = [...waiting.values()].some(({ priority }) => priority === Priority.Wish)
+      const { key, priority } = (yield* queue.get)!
+      if (priority !== Priority.Wish) assert.isTrue(!wishes || old.some(([each]) => each === key), "a wish was passed over for a key that is not old")
+      passedOver.wish = wishes && priority !== Priority.Wish ? passedOver.wish + 1 : 0
+      passedOver.old = old.length > 0 && !old.some(([each]) => each === key) ? passedOver.old + 1 : 0
+      assert.isAtMost(passedOver.wish, 1)
+      assert.isAtMost(passedOver.old, 3)
+      waiting.delete(key)
+      yield* queue.done(key)
+    }
+  }))
+
+  it.effect("lets a wish's retry, and one after no trouble, wait for nobody else's failures", Effect.fn(function*() {
+    const queue = yield* makeWorkQueue<string>({ name: "t" })
+    for (let index = 0; index < 1000; index++) yield* queue.addRateLimited(`failing${index}`)
+    yield* TestClock.adjust(5)
+    while ((yield* queue.length) > 0) yield* queue.get
+    yield* queue.addRateLimited("wish", { priority: Priority.Wish })
+    yield* queue.addRateLimited("quiet", { quiet: true })
+    yield* TestClock.adjust(5)
+    assert.deepStrictEqual([yield* take(queue), yield* take(queue)], ["wish", "quiet"])
+    // Neither took anything from the overall limit, nor forgot its own delay.
+    yield* queue.addRateLimited("wish", { priority: Priority.Wish })
+    yield* queue.done("wish")
+    yield* TestClock.adjust(9)
+    assert.strictEqual(yield* queue.length, 0)
+    yield* TestClock.adjust(1)
+    assert.strictEqual(yield* take(queue), "wish")
+  }))
+
+  it.effect("adds a delayed key when it is due though the wall clock was set back by an hour", Effect.fn(function*() {
+    const { clock, wall } = yield* settableClock
+    const queue = yield* Effect.provideService(makeWorkQueue<string>({ name: "t" }), Clock.Clock, clock)
+    yield* queue.addAfter("a", 1000)
+    yield* TestClock.adjust(500)
+    wall.offsetMs = -3_600_000
+    yield* TestClock.adjust(500)
+    assert.strictEqual(yield* take(queue), "a")
   }))
 
   it.effect("adds a delayed key when it is due, the earliest of several wishes winning", Effect.fn(function*() {

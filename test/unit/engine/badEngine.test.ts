@@ -23,7 +23,7 @@ const listed = (change: Record<string, unknown> = {}) =>
 const inspected = (status: string) => JSON.stringify({
   Id: id("a"), Name: "/galaxy-game-g1", Created: "2026-01-01T00:00:00Z",
   State: { Status: status, ExitCode: 0, OOMKilled: false, Error: "", StartedAt: "2026-01-01T00:00:00Z", FinishedAt: "0001-01-01T00:00:00Z" },
-  Config: { Hostname: "galaxy-game-g1", Image: "a/b:1", Labels: gameLabels }
+  Config: { Hostname: "galaxy-game-g1", Image: "a/b:1", Labels: gameLabels }, HostConfig: { RestartPolicy: { Name: "no" } }
 })
 const networks = JSON.stringify([{ Id: "net1", Name: "n", Created: "2026-01-01T00:00:00Z" }])
 

@@ -182,8 +182,11 @@ const disappearances: Cases = [{
   name: "takes the engine's new name when the container is there", because: "an upgrade of the engine may change it, and a later 404 must count (5)",
   given: { engineId: "e2" }, then: record("EngineRenamed", "running", { knows: { engineId: "e2", currentContainerId: "c1" } })
 }, {
-  name: "takes the engine's own restart policy off", because: "Docker's own restart policy is `no`: restarting is the controller's decision",
-  given: { containers: [live({ ours: false, generation: null, restartsByItself: true })] }, then: act("EngineRestarts", "Disarm c1")
+  name: "takes the engine's own restart policy off before it adopts", because: "Docker's own restart policy is `no`: restarting is the controller's decision",
+  given: { desired: null, record: null, containers: [byHand({ restartsByItself: true })] }, then: act("EngineRestarts", "Disarm h1")
+}, {
+  name: "takes it off whenever it sees one", because: "somebody may give one to a container that is ours already",
+  given: { containers: [live({ restartsByItself: true })] }, then: act("EngineRestarts", "Disarm c1")
 }, {
   name: "takes it off before it stops the container", because: "the engine would start again what was stopped",
   given: { desired: stopWanted(), containers: [live({ restartsByItself: true })] }, then: act("EngineRestarts", "Disarm c1")

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { makeReadiness } from "../../../src/http/Readiness.ts"
+import { settableClock } from "../../support/wallClock.ts"
 
 describe("readiness", () => {
   it.effect("is of all parts together, each with its own words", () =>
@@ -30,6 +31,18 @@ describe("readiness", () => {
       yield* readiness
       yield* readiness
       assert.strictEqual(asked, 1)
+      yield* TestClock.adjust("1 second")
+      yield* readiness
+      assert.strictEqual(asked, 2)
+    }))
+
+  it.effect("is asked for anew after a second though the wall clock was set back by an hour", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const { clock, wall } = yield* settableClock
+      const readiness = Effect.provideService(makeReadiness([{ name: "a", check: Effect.sync(() => `${++asked}`) }]), Clock.Clock, clock)
+      yield* readiness
+      wall.offsetMs = -3_600_000
       yield* TestClock.adjust("1 second")
       yield* readiness
       assert.strictEqual(asked, 2)

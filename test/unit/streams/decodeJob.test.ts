@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { JobKind } from "../../../src/domain/Job.ts"
-import { decodeJob } from "../../../src/streams/decodeJob.ts"
+import { decodeJob, givenUp } from "../../../src/streams/decodeJob.ts"
 
 type Fields = Readonly<Record<string, string>>
 
@@ -99,10 +99,25 @@ describe("a job's entry", () => {
     assert.deepInclude(decodeJob(entry("stop", stop())), { _tag: "Wish", wish: { kind: "stop", gameId: "g1", reason: "finished" } as never })
   })
 
-  it("is given up after five deliveries, and when it was trimmed away", () => {
-    assert.strictEqual(decodeJob(entry("start", start(), 4))._tag, "Wish")
-    assert.deepInclude(decodeJob(entry("start", start(), 5)), { _tag: "Refused", dead: true })
+  it("is a dead job when it was trimmed away, and never for having been delivered often", () => {
+    assert.strictEqual(decodeJob(entry("start", start(), 50))._tag, "Wish")
     assert.deepInclude(decodeJob(entry("start", null)), { _tag: "Refused", dead: true })
+  })
+
+  it("can be given up, whatever it asked for", () => {
+    const wish = givenUp(decodeJob(entry("start", start())), 5, "no\0")
+    assert.deepInclude(wish, { _tag: "Refused", gameId: "g1", dead: true, entryId: "1-0", payload: start() })
+    assert.deepInclude(wish._tag === "Refused" ? wish.failure : {}, { code: "internal_error", message: "delivered 5 times and refused: no\ufffd" })
+    assert.deepInclude(givenUp(decodeJob(entry("stop", { game_id: "BAD" })), 5, "no"), { _tag: "Refused", gameId: "BAD" })
+  })
+
+  it.each([
+    ["a NUL in a name", { "x\0y": "1" }, { "x\ufffdy": "1" }],
+    ["half of a surrogate pair in a name", { "x\udc00": "1" }, { "x\ufffd": "1" }],
+    ["a name that is cut in the middle of a pair", { [`${"n".repeat(254)}\u{1f3ae}more`]: "1" }, { [`${"n".repeat(254)}…`]: "1" }],
+    ["a value that is cut in the middle of a pair", { x: `${"v".repeat(4095)}\u{1f3ae}` }, { x: `${"v".repeat(4095)}… (4097 characters)` }]
+  ])("keeps of %s what a database can store", (_what, fields, wanted) => {
+    assert.deepStrictEqual(decodeJob(entry("start", start(fields))).payload, start(wanted))
   })
 
   it("never throws, whatever bytes it is made of", () => {

@@ -1,0 +1,83 @@
+/** The controller's process from outside, without an engine: how it starts and how it ends. */
+import { assert, describe, it } from "@effect/vitest"
+import { type ChildProcess, spawn } from "node:child_process"
+import { connect, type Socket } from "node:net"
+import { freePort } from "../../scripts/lib/run.ts"
+import { environment } from "../support/environment.ts"
+import { holding, type Opened, withOpenStore } from "../support/openStore.ts"
+import { until } from "../support/until.ts"
+
+interface Started {
+  readonly process: ChildProcess
+  readonly port: number
+  readonly log: () => string
+  readonly checks: () => Promise<Readonly<Record<string, { readonly ok: boolean; readonly message: string }>>>
+}
+
+const start = async ({ url }: Opened): Promise<Started> => {
+  const port = await freePort()
+  const stream = new URL(url).pathname.slice(1)
+  const child = spawn(process.execPath, ["src/main.ts"], {
+    env: {
+      PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: url, REDIS_URL: environment.redisUrl, DOCKER_HOST: "unix:///nowhere/docker.sock",
+      RTM_HTTP_ADDR: `127.0.0.1:${port}`, RTM_LOG_FORMAT: "json", RTM_STREAM_START_JOBS: `${stream}:start`, RTM_STREAM_STOP_JOBS: `${stream}:stop`
+    },
+    stdio: ["ignore", "pipe", "pipe"]
+  })
+  let log = ""
+  for (const output of [child.stdout, child.stderr]) output.on("data", (chunk) => { log += chunk })
+  const checks = async () => ((await (await fetch(`http://127.0.0.1:${port}/readyz`)).json()) as { checks: Awaited<ReturnType<Started["checks"]>> }).checks
+  await until("it listens", async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok)
+  return { process: child, port, log: () => log, checks }
+}
+
+const running = (body: (started: Started, opened: Opened) => Promise<void>, before: (opened: Opened) => Promise<unknown> = async () => {}) =>
+  withOpenStore(async (opened) => {
+    await opened.sql`UPDATE rtmanager.lease SET holder = ''`
+    await before(opened)
+    const started = await start(opened)
+    try {
+      await body(started, opened)
+    } finally {
+      started.process.kill("SIGKILL")
+    }
+  })
+
+const opening = (port: number, text: string): Promise<Socket> =>
+  new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(text, () => resolve(socket)))
+    socket.on("error", () => {})
+  })
+
+describe("the controller's process", () => {
+  it("ends within two seconds of SIGTERM though connections are open, idle or in the middle of a request, and gives up the lease", running(async ({ checks, log, port, process }, { sql }) => {
+    await until("it acts", async () => (await checks()).role!.message.startsWith("leader"))
+    const idle = await opening(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    await new Promise((resolve) => idle.once("data", resolve))
+    const half = await opening(port, "POST /v1/games HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    const startedMs = Date.now()
+    const ended = new Promise<number | null>((resolve) => process.once("exit", resolve))
+    process.kill("SIGTERM")
+    assert.strictEqual(await ended, 0, log())
+    assert.isBelow(Date.now() - startedMs, 2000)
+    assert.strictEqual((await sql`SELECT holder FROM rtmanager.lease`)[0]!.holder, "")
+    for (const socket of [idle, half]) socket.destroy()
+  }))
+
+  it("answers while it waits for the migrations' lock, says who holds it, and goes on when it is let go", async () => {
+    let unlock = async () => {}
+    await running(async ({ checks, log }) => {
+      const schema = await until("it says so", async () => {
+        const { schema } = await checks()
+        return schema!.message.includes("held by pid") ? schema : undefined
+      })
+      assert.isFalse(schema!.ok)
+      assert.match(log(), /the database cannot be migrated yet: the migrations' lock was not had in time; held by pid/)
+      await unlock()
+      await until("it acts", async () => (await checks()).role!.message.startsWith("leader"))
+      assert.deepStrictEqual((await checks()).schema, { ok: true, message: "migrated" })
+    }, async ({ sql }) => {
+      unlock = await holding(sql, "SELECT pg_advisory_xact_lock(7261640127)")
+    })()
+  })
+})

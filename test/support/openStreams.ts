@@ -1,0 +1,46 @@
+/** Streams of their own on a real Redis, and the hands of a sender on them. */
+import { Effect, Exit, Scope } from "effect"
+import { Redis } from "ioredis"
+import { randomBytes } from "node:crypto"
+import type { JobKind } from "../../src/domain/Job.ts"
+import type { Topic } from "../../src/domain/Message.ts"
+import { type RedisOptions, toFields } from "../../src/streams/redis/client.ts"
+import { makeRedisStreams } from "../../src/streams/redis/RedisStreams.ts"
+import type { OpenStreams } from "../contract/streams.contract.ts"
+import { environment } from "./environment.ts"
+
+export interface Opened extends OpenStreams {
+  readonly redis: Redis
+  readonly name: string
+  readonly options: RedisOptions
+}
+
+/** `through`: the address that the streams use, when it is not Redis' own. */
+export const openStreams = async (url = environment.redisUrl, through = url): Promise<Opened> => {
+  const name = `s${randomBytes(4).toString("hex")}`
+  const redis = new Redis(url)
+  redis.on("error", () => {})
+  const jobs = { start: `${name}:start`, stop: `${name}:stop` }
+  const topics: Record<Topic, string> = {
+    job_results: `${name}:results`, health_events: `${name}:health`, notification_intents: `${name}:intents`, dead_jobs: `${name}:dead`
+  }
+  const options: RedisOptions = { url: through, group: "rtmanager", consumer: name, jobs, topics }
+  const scope = await Effect.runPromise(Scope.make())
+  const streams = await Effect.runPromise(makeRedisStreams(options).pipe(Effect.provideService(Scope.Scope, scope)))
+  const wipe = async () => {
+    const found = await redis.keys(`${name}:*`)
+    if (found.length > 0) await redis.del(...found)
+  }
+  return {
+    streams, redis, name, options, wipe,
+    add: async (kind, fields) => (await redis.xadd(jobs[kind], "*", ...Object.entries(fields).flat()))!,
+    told: async (topic) => (await redis.xrange(topics[topic], "-", "+")).map(([, flat]) => ({ ...toFields(flat) })),
+    pending: async (kind: JobKind) => (await redis.xpending(jobs[kind], "rtmanager", "-", "+", 1000)).map((entry) => (entry as [string])[0]),
+    trim: async (kind) => void await redis.xtrim(jobs[kind], "MAXLEN", 0),
+    close: async () => {
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+      await wipe().catch(() => {})
+      redis.disconnect()
+    }
+  }
+}

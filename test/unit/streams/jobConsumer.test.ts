@@ -1,0 +1,133 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { supervise } from "../../../src/controller/supervise.ts"
+import type { JobIntake } from "../../../src/domain/Job.ts"
+import { Store, StoreError } from "../../../src/store/Store.ts"
+import { consumeJobs } from "../../../src/streams/JobConsumer.ts"
+import { standingStoreLayer } from "../../support/fakes/FakeLease.ts"
+import { FakeStore } from "../../support/fakes/FakeStore.ts"
+import { FakeStreams, layer as streamsLayer } from "../../support/fakes/FakeStreams.ts"
+import { jobStreams, type StreamsWorld } from "../../support/fakes/StreamsWorld.ts"
+import type { StoreWorld } from "../../support/fakes/StoreWorld.ts"
+import { settableClock } from "../../support/wallClock.ts"
+
+const image = "galaxy/engine:1.4.2"
+
+interface World {
+  readonly store: StoreWorld
+  readonly streams: StreamsWorld
+  /** What the database does to jobs before it takes them. */
+  readonly database: { refuses: (job: JobIntake) => StoreError["reason"] | undefined; asked: number }
+  readonly start: (game: string) => string
+  /** Taken jobs in their order, as `kind game`. */
+  readonly taken: () => ReadonlyArray<string>
+  readonly told: (topic: string) => ReadonlyArray<Readonly<Record<string, string>>>
+}
+
+/** A consumer as main.ts runs it. */
+const consuming = <A, E>(body: (world: World) => Effect.Effect<A, E>, clock?: Clock.Clock) =>
+  Effect.gen(function*() {
+    const store = yield* FakeStore
+    const streams = yield* FakeStreams
+    const real = yield* Store
+    const database: World["database"] = { refuses: () => undefined, asked: 0 }
+    const choosy: Store["Service"] = {
+      ...real,
+      takeJobs: (jobs) => Effect.suspend(() => {
+        database.asked++
+        const reason = jobs.map(database.refuses).find((each) => each !== undefined)
+        const refusal = Effect.fail(new StoreError({ operation: "take_jobs", reason: reason ?? "Invalid", message: "no" }))
+        return reason === undefined ? real.takeJobs(jobs) : reason === "Timeout" ? Effect.delay(refusal, "10 seconds") : refusal
+      })
+    }
+    const consumer = supervise("job consumer", consumeJobs({ enqueue: () => Effect.void })).pipe(
+      Effect.provideService(Store, choosy), Effect.provideService(Clock.Clock, clock ?? (yield* Clock.Clock))
+    )
+    yield* Effect.forkChild(consumer)
+    yield* TestClock.adjust(1)
+    return yield* body({
+      store, streams, database,
+      start: (game) => streams.startJob({ game_id: game, image_ref: image }),
+      taken: () => [...store.jobs.values()].map(({ game_id, kind }) => `${kind} ${game_id}`),
+      told: (topic) => store.told.flatMap((message) => message.topic === topic ? [message.fields] : [])
+    })
+  }).pipe(Effect.provide(streamsLayer), Effect.provide(standingStoreLayer))
+
+describe("the job consumer", () => {
+  it.effect.each(["Unavailable", "Timeout", "Conflict", "Undecodable"] as const)("gives no job up for an outage, however often it was delivered meanwhile (%s)", (reason) =>
+    consuming(Effect.fnUntraced(function*({ database, start, store, streams, taken, told }) {
+      database.refuses = () => reason
+      const job = start("g1")
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(taken(), [])
+      assert.deepStrictEqual(streams.pending(jobStreams.start), [job])
+      database.refuses = () => undefined
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(taken(), ["start g1"])
+      assert.deepInclude(store.games.get("g1"), { state: "running", image_ref: image })
+      assert.deepStrictEqual([told("dead_jobs"), told("job_results"), streams.pending(jobStreams.start)], [[], [], []])
+    })))
+
+  it.effect("gives a job up that the database refuses by itself when it was delivered five times, with a failed result", () =>
+    consuming(Effect.fnUntraced(function*({ database, start, streams, taken, told }) {
+      database.refuses = (job) => job._tag === "Wish" && job.wish.gameId === "bad" ? "Invalid" : undefined
+      start("g1")
+      const bad = start("bad")
+      start("g2")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(taken(), ["start g1", "start g2"])
+      assert.deepStrictEqual(streams.pending(jobStreams.start), [bad])
+      yield* TestClock.adjust("25 seconds")
+      assert.deepStrictEqual(told("dead_jobs"), [])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(told("dead_jobs").map(({ entry_id, reason }) => [entry_id, reason]), [[bad, "delivered 5 times and refused: no"]])
+      assert.deepStrictEqual(told("job_results").map(({ error_code, job_id, outcome }) => [job_id, outcome, error_code]), [[bad, "failure", "internal_error"]])
+      assert.deepStrictEqual(streams.pending(jobStreams.start), [])
+    })))
+
+  it.effect("takes the jobs of others while somebody holds a game's row locked, and that game's in their order afterwards", () =>
+    consuming(Effect.fnUntraced(function*({ start, store, streams, taken, told }) {
+      store.locked.add("held")
+      start("held")
+      start("g1")
+      streams.stopJob({ game_id: "held", reason: "finished" })
+      yield* TestClock.adjust("1 second")
+      for (let index = 2; index < 40; index++) {
+        start(`g${index}`)
+        yield* TestClock.adjust(index % 3 === 0 ? "1 second" : "100 millis")
+      }
+      streams.startJob({ game_id: "held", image_ref: "galaxy/engine:2.0.0" })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(taken(), Array.from({ length: 39 }, (_, index) => `start g${index + 1}`))
+      store.locked.clear()
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(taken().slice(39), ["start held", "stop held", "start held"])
+      assert.deepInclude(store.games.get("held"), { state: "running", image_ref: "galaxy/engine:2.0.0" })
+      assert.deepStrictEqual([told("dead_jobs"), streams.pending(jobStreams.start), streams.pending(jobStreams.stop)], [[], [], []])
+    })))
+
+  it.effect("does not ask without end for a game that is locked", () =>
+    consuming(Effect.fnUntraced(function*({ database, start, store }) {
+      store.locked.add("held")
+      start("held")
+      yield* TestClock.adjust("1 minute")
+      assert.isBelow(database.asked, 60)
+    })))
+
+  it.effect("takes over from a consumer that died, though the wall clock was set back by an hour", () =>
+    Effect.gen(function*() {
+      const { clock, wall } = yield* settableClock
+      yield* consuming(Effect.fnUntraced(function*({ start, streams, taken }) {
+        yield* TestClock.adjust("20 seconds")
+        wall.offsetMs = -3_600_000
+        // Another consumer is given it first, and dies.
+        streams.answers.silence()
+        start("g1")
+        streams.readNew(jobStreams.start, "another", 1)
+        streams.answers.up()
+        yield* TestClock.adjust("20 seconds")
+        assert.deepStrictEqual(taken(), ["start g1"])
+      }), clock)
+    }))
+})

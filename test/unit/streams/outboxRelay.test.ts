@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { supervise } from "../../../src/controller/supervise.ts"
+import type { GameId } from "../../../src/domain/GameId.ts"
+import type { Topic } from "../../../src/domain/Message.ts"
+import { Store } from "../../../src/store/Store.ts"
+import { relayOutbox } from "../../../src/streams/OutboxRelay.ts"
+import { Streams, StreamsError } from "../../../src/streams/Streams.ts"
+import { standingStoreLayer } from "../../support/fakes/FakeLease.ts"
+import { FakeStore } from "../../support/fakes/FakeStore.ts"
+import { FakeStreams, layer as streamsLayer } from "../../support/fakes/FakeStreams.ts"
+
+/** A relay as main.ts runs it; `appends` counts the attempts by topic. */
+const relaying = Effect.fnUntraced(function*(lost: (topic: Topic) => boolean = () => false) {
+  const store = yield* Store
+  const streams = yield* FakeStreams
+  const real = yield* Streams
+  const appends = new Map<Topic, number>()
+  const choosy: Streams["Service"] = {
+    ...real,
+    append: (messages) => Effect.suspend(() => {
+      const topic = messages[0]!.topic
+      appends.set(topic, (appends.get(topic) ?? 0) + 1)
+      return lost(topic) ? Effect.fail(new StreamsError({ operation: "xadd", reason: "Unavailable", message: "lost" })) : real.append(messages)
+    })
+  }
+  yield* Effect.forkChild(Effect.provideService(supervise("outbox relay", relayOutbox), Streams, choosy))
+  const tell = (topic: Topic, count: number) =>
+    store.commit({
+      gameId: "g1" as GameId, expectedVersion: 0, record: null, adopt: null, operations: [], health: [], answers: [],
+      messages: Array.from({ length: count }, (_, index) => ({ topic, fields: { n: String(index) } }))
+    })
+  const numbers = (topic: Topic) => streams.told(topic).map(({ n }) => Number(n))
+  return { appends, numbers, streams, tell, world: yield* FakeStore }
+})
+const counted = (count: number) => Array.from({ length: count }, (_, index) => index)
+const onFakes = Effect.provide([streamsLayer, standingStoreLayer])
+
+describe("the outbox relay", () => {
+  it.effect("lets no topic that Redis refuses hold up the others, however much waits of it, and sends it in order later", () =>
+    Effect.gen(function*() {
+      const { appends, numbers, streams, tell, world } = yield* relaying()
+      streams.refused.add("job_results")
+      yield* tell("job_results", 1200)
+      yield* tell("health_events", 700)
+      yield* tell("dead_jobs", 3)
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual([numbers("job_results"), numbers("health_events"), numbers("dead_jobs")], [[], counted(700), counted(3)])
+      assert.isBelow(appends.get("job_results")!, 25)
+      assert.strictEqual(world.outbox.size, 1200)
+      streams.refused.clear()
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(numbers("job_results"), counted(1200))
+      assert.strictEqual(world.outbox.size, 0)
+    }).pipe(onFakes))
+
+  it.effect("sends nothing again that was sent when another topic's messages were lost", () =>
+    Effect.gen(function*() {
+      let away = true
+      const { numbers, streams, tell } = yield* relaying((topic) => away && topic === "dead_jobs")
+      yield* tell("job_results", 3)
+      yield* tell("dead_jobs", 2)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual([numbers("job_results"), numbers("dead_jobs")], [counted(3), []])
+      away = false
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual([numbers("job_results"), numbers("dead_jobs")], [counted(3), counted(2)])
+      assert.strictEqual(streams.log.length, 5)
+    }).pipe(onFakes))
+})
