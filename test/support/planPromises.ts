@@ -1,5 +1,5 @@
 /** What the contract promises of a world, and of each step in it. Written from the contract, not from the plan. */
-import { observeWorld, planWorld, type World } from "./planModel.ts"
+import { observeWorld, planWorld, step as carryOn, type World } from "./planModel.ts"
 
 export const runs = (world: World) => world.containers.filter(({ state }) => state === "running" || state === "paused")
 
@@ -64,7 +64,9 @@ export const trespass = (world: World): string | undefined => {
   const { step } = planWorld(world)
   if (step._tag !== "Act" || step.action._tag === "Create") return undefined
   const { container } = step.action
-  if (!container.ours && container.id !== world.record?.currentContainerId) return `${step.action._tag} of somebody else's container`
+  // Only what is adopted with the next step is disarmed.
+  const isAdopted = step.action._tag === "Disarm" && planWorld(carryOn(world, "ok")).reason === "Adopted"
+  if (!container.ours && container.id !== world.record?.currentContainerId && !isAdopted) return `${step.action._tag} of somebody else's container`
   return container.state === "unresponsive" || container.state === "removing" ? `${step.action._tag} of what is ${container.state}` : undefined
 }
 
