@@ -55,6 +55,11 @@ export interface OutboxEntry {
   readonly fields: Readonly<Record<string, string>>
 }
 
+export interface UnsentOptions {
+  readonly except?: ReadonlyArray<Topic>
+  readonly sent?: ReadonlyArray<number>
+}
+
 /** A desired row changed, or the subscription was (re)made and everything must be looked at. */
 export type StoreChange =
   | { readonly _tag: "Changed"; readonly gameId: GameId }
@@ -70,8 +75,8 @@ export class Store extends Context.Service<Store, {
    * entry taken before changes nothing. Answers the games to look at. A row that somebody holds locked makes it a Conflict.
    */
   readonly takeJobs: (jobs: ReadonlyArray<JobIntake>) => Effect.Effect<ReadonlyArray<GameId>, StoreError>
-  /** The oldest messages not yet sent, in the order they must be sent; none of the topics in `except`. */
-  readonly unsent: (limit: number, except?: ReadonlyArray<Topic>) => Effect.Effect<ReadonlyArray<OutboxEntry>, StoreError>
+  /** Strikes out what was `sent`; answers the oldest messages left, in the order they must be sent, none of the topics in `except`. */
+  readonly unsent: (limit: number, options?: UnsentOptions) => Effect.Effect<ReadonlyArray<OutboxEntry>, StoreError>
   readonly markSent: (ids: ReadonlyArray<number>) => Effect.Effect<void, StoreError>
   /** Completes when a message may be waiting: after a commit here, and now and then. */
   readonly outboxSignal: Effect.Effect<void>

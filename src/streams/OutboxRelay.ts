@@ -15,29 +15,44 @@ const restMs = 1000
 /** When a topic that was refused is tried again. */
 type Resting = Map<Topic, number>
 
+/** Sent, and not struck out yet: that is done with the next look, or soon where none is to come. */
+interface Sent {
+  ids: ReadonlyArray<number>
+}
+
+const strikeOutMs = 100
+const flushMs = 300
+
 /** Never ends by itself; fails when Redis or the database does, to be started again. */
 export const relayOutbox = Effect.gen(function*() {
   const store = yield* Store
   const resting: Resting = new Map()
-  for (;;) {
-    yield* store.outboxSignal
-    for (let full = true; full;) full = yield* relayBatch(resting)
-  }
+  const sent: Sent = { ids: [] }
+  const relaying = Effect.gen(function*() {
+    for (;;) {
+      yield* sent.ids.length === 0 ? store.outboxSignal : Effect.timeoutOption(store.outboxSignal, strikeOutMs)
+      for (let full = true; full;) full = yield* relayBatch(resting, sent)
+    }
+  })
+  // Otherwise all of it would be sent once more at the next start.
+  const flush = Effect.suspend(() => sent.ids.length === 0 ? Effect.void : Effect.timeoutOption(store.markSent(sent.ids), flushMs))
+  yield* Effect.onExit(relaying, () => Effect.ignore(flush))
 })
 
 /** Answers whether more may wait. */
-const relayBatch = Effect.fnUntraced(function*(resting: Resting) {
+const relayBatch = Effect.fnUntraced(function*(resting: Resting, sent: Sent) {
   const store = yield* Store
   const nowMs = yield* monotonicMs
-  const entries = yield* store.unsent(batch, [...resting].flatMap(([topic, untilMs]) => untilMs > nowMs ? [topic] : []))
+  const except = [...resting].flatMap(([topic, untilMs]) => untilMs > nowMs ? [topic] : [])
+  const entries = yield* store.unsent(batch, { except, sent: sent.ids })
+  sent.ids = []
   yield* Metric.update(metrics.outboxDepth, entries.length)
   if (entries.length === 0) return false
   const exits = yield* Effect.forEach(Map.groupBy(entries, ({ topic }) => topic), ([topic, mine]) => Effect.exit(send(topic, mine, resting)))
   // What was sent is struck out, whatever became of the rest.
-  const sent = exits.flatMap((exit) => Exit.isSuccess(exit) ? exit.value : [])
-  if (sent.length > 0) yield* store.markSent(sent)
-  yield* Metric.update(metrics.outboxSent, sent.length)
-  yield* Metric.update(metrics.outboxDepth, entries.length - sent.length)
+  sent.ids = exits.flatMap((exit) => Exit.isSuccess(exit) ? exit.value : [])
+  yield* Metric.update(metrics.outboxSent, sent.ids.length)
+  yield* Metric.update(metrics.outboxDepth, entries.length - sent.ids.length)
   for (const exit of exits) yield* exit
   return entries.length === batch
 })

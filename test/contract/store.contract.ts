@@ -127,14 +127,17 @@ export const storeContract = (name: string, open: () => Promise<OpenStore>): voi
       assert.deepStrictEqual(first.map(({ fields }) => fields.word), ["a", "b"])
       assert.deepStrictEqual((await run(store.unsent(2))).map(({ eventId }) => eventId), first.map(({ eventId }) => eventId))
       await run(store.markSent(first.map(({ id }) => id)))
-      assert.deepStrictEqual((await run(store.unsent(5))).map(({ fields }) => fields.word), ["c"])
+      const rest = await run(store.unsent(5))
+      assert.deepStrictEqual(rest.map(({ fields }) => fields.word), ["c"])
+      assert.deepStrictEqual(await run(store.unsent(5, { sent: rest.map(({ id }) => id) })), [])
+      assert.deepStrictEqual(await run(store.unsent(5)), [])
     }))
 
     it("hands out the messages of other topics behind any number of one that is left aside", withStore(async ({ store }, run) => {
       const messages = (["job_results", "job_results", "health_events", "job_results", "dead_jobs"] as const).map((topic, index) => ({ topic, fields: { n: String(index) } }))
       await run(store.commit(commitOf({ messages })))
-      assert.deepStrictEqual((await run(store.unsent(2, ["job_results"]))).map(({ fields }) => fields.n), ["2", "4"])
-      assert.deepStrictEqual((await run(store.unsent(9, []))).length, 5)
+      assert.deepStrictEqual((await run(store.unsent(2, { except: ["job_results"] }))).map(({ fields }) => fields.n), ["2", "4"])
+      assert.deepStrictEqual((await run(store.unsent(9, { except: [] }))).length, 5)
     }))
 
     it("surveys what is not settled for ever", withStore(async ({ insert, remove, store }, run) => {

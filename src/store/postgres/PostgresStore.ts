@@ -72,11 +72,12 @@ export const makePostgresStore = Effect.fnUntraced(function*(options: PostgresOp
         Effect.andThen(commit.health.length + commit.messages.length + commit.answers.length > 0 ? wakeRelay : Effect.void)
       ),
     takeJobs: takeAll,
-    unsent: (limit, except = []) =>
+    unsent: (limit, { except = [], sent = [] } = {}) =>
       query("unsent", (sql) =>
         sql<Array<{ id: string; event_id: string; topic: Topic; game_id: string; fields: Record<string, string> }>>`
+          WITH struck_out AS (DELETE FROM rtmanager.outbox WHERE id = ANY(${sent as Array<number>}::bigint[]))
           SELECT id, event_id, topic, game_id, fields FROM rtmanager.outbox
-          WHERE topic <> ALL(${except as Array<string>}::text[]) ORDER BY id LIMIT ${limit}`).pipe(
+          WHERE topic <> ALL(${except as Array<string>}::text[]) AND id <> ALL(${sent as Array<number>}::bigint[]) ORDER BY id LIMIT ${limit}`).pipe(
         Effect.map((rows) => rows.map((row) => ({
           id: Number(row.id), eventId: row.event_id, topic: row.topic, gameId: row.game_id, fields: row.fields
         })))

@@ -69,11 +69,13 @@ export const makeFakeStore = (world: StoreWorld, epoch: number, endTerm: Effect.
         ask("take_jobs", () => world.takeJobs(epoch, stored(jobs.map((job) => fromIntake(job, nowMs)))), true)).pipe(
           Effect.tap(wakeRelay)
         ),
-    unsent: (limit, except = []) =>
-      ask("unsent", () =>
-        [...world.outbox.values()].filter(({ topic }) => !except.includes(topic as Topic)).slice(0, limit).map((row) => ({
+    unsent: (limit, { except = [], sent = [] } = {}) =>
+      ask("unsent", () => {
+        world.markSent(sent)
+        return [...world.outbox.values()].filter(({ topic }) => !except.includes(topic as Topic)).slice(0, limit).map((row) => ({
           id: row.id, eventId: row.event_id, topic: row.topic as Topic, gameId: row.game_id, fields: row.fields
-        }))),
+        }))
+      }, true),
     markSent: (ids) => ask("mark_sent", () => world.markSent(ids), true),
     outboxSignal: Effect.suspend(() => Effect.timeoutOption(written.await, outboxPollMs)).pipe(
       Effect.andThen(Effect.sync(() => {

@@ -148,7 +148,7 @@ export const faultyStore = (life: Life, store: Store["Service"]): Store["Service
     survey: on("survey", false, "", store.survey),
     commit: (commit) => on("commit", true, commit.gameId, store.commit(commit)),
     takeJobs: (jobs) => on("takeJobs", true, jobs.map(({ entryId }) => entryId).join(" "), store.takeJobs(jobs)),
-    unsent: (limit) => on("unsent", false, "", store.unsent(limit)),
+    unsent: (limit, options) => on("unsent", true, options?.sent?.join(" ") ?? "", store.unsent(limit, options)),
     markSent: (ids) => on("markSent", true, ids.join(" "), store.markSent(ids)),
     outboxSignal: store.outboxSignal,
     changes: whileAlive(life, store.changes),
