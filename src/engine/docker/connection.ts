@@ -4,6 +4,7 @@ import { Agent as HttpAgent } from "node:http"
 import { Agent as HttpsAgent } from "node:https"
 import { join } from "node:path"
 import { inspect } from "node:util"
+import "./withoutExtras.ts"
 import Docker from "dockerode"
 import { Effect, type Scope } from "effect"
 
