@@ -1,6 +1,6 @@
 /** Composition root: reads the settings, migrates, waits for the lease, acts. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Clock, Effect, Exit, Layer, Redacted, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
+import { Cause, Effect, Exit, Layer, Redacted, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
 import { randomUUID } from "node:crypto"
 import { homedir, hostname } from "node:os"
 import { join } from "node:path"
@@ -8,6 +8,7 @@ import { type GameController, runGameController } from "../controllers/game/cont
 import { defaultBackoff } from "../controllers/game/view.ts"
 import { type Config, readConfig } from "./config.ts"
 import { lead, type LeaderState } from "./controller/Leader.ts"
+import { monotonicMs } from "./controller/monotonic.ts"
 import { spawn } from "./controller/supervise.ts"
 import { notLeader, type Permission } from "./engine/docker/call.ts"
 import { type DockerEngineOptions, layer as dockerLayer, makeDockerEngine } from "./engine/docker/DockerEngine.ts"
@@ -94,11 +95,11 @@ const checks = Effect.fnUntraced(function*(
   const engine = yield* makeDockerEngine(engineOptions(config))
   const database = yield* acquireDatabase(Redacted.value(config.databaseUrl), { max: 1, name: "readiness", deadlineMs: 2000 })
   const streams = yield* makeRedisStreams(redisOptions(config))
-  const startedMs = yield* Clock.currentTimeMillis
+  const startedMs = yield* monotonicMs
   const resync = Effect.gen(function*() {
     const controller = yield* Ref.get(running)
     if (controller === undefined) return "standby"
-    const nowMs = yield* Clock.currentTimeMillis
+    const nowMs = yield* monotonicMs
     const lastMs = yield* controller.lastResyncMs
     const ageMs = nowMs - Math.max(lastMs, startedMs)
     if (lastMs === 0 || ageMs > 3 * config.reconcileIntervalMs + 5000) {

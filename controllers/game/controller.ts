@@ -2,9 +2,10 @@
  * The game controller: its sources, its queue, its workers. Every source ends in `queue.add(game_id)` and carries nothing
  * else; losing any of them costs time until the next resync, never correctness.
  */
-import { Clock, Effect, Queue, Ref, type Scope, Stream } from "effect"
+import { Effect, Queue, Ref, type Scope, Stream } from "effect"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
+import { monotonicMs } from "../../src/controller/monotonic.ts"
 import { runController } from "../../src/controller/Controller.ts"
 import { spawn } from "../../src/controller/supervise.ts"
 import { makeWorkQueue, Priority, type WorkQueue } from "../../src/controller/WorkQueue.ts"
@@ -29,7 +30,7 @@ export interface GameController {
   readonly wish: (gameId: GameId) => Effect.Effect<void>
   /** Asks for a resync now; several askings at once make one. */
   readonly resync: Effect.Effect<void>
-  /** When the last resync ended well; 0 before the first. */
+  /** When the last resync ended well, by the monotonic clock; 0 before the first. */
   readonly lastResyncMs: Effect.Effect<number>
 }
 
@@ -77,7 +78,7 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
       yield* Ref.set(known, undefined)
       // One that failed is still wanted.
       yield* Effect.tapCause(sweep({ ...options, engineId, enqueue }), () => resync)
-      yield* Ref.set(lastResyncMs, yield* Clock.currentTimeMillis)
+      yield* Ref.set(lastResyncMs, yield* monotonicMs)
     }
   })
   yield* spawn("engine events", onEngineEvent)
