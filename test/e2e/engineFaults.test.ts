@@ -144,16 +144,25 @@ describe.each(environment.engines)("faults before $name", (engine) => {
     assert.lengthOf(await world.health("list1", "container_disappeared"), 0)
   })
 
-  it.each(["refuse", "hang"] as const)("keeps every promise within one resync when the event stream is off (%s)", async (fault) => {
+  it.each(["refuse", "hang", "mute"] as const)("keeps every promise within one resync when the event stream is off, or open and silent (%s)", async (fault) => {
     proxy.fault = ({ path }) => path.includes("/events") ? fault : "pass"
     proxy.cut()
-    const gameId = `mute-${fault}`
-    const started = await world.result(await world.startJob(gameId))
-    await world.docker.getContainer(started.container_id!).remove({ force: true })
-    await world.status(gameId, "removed", 5000)
-    await until("the event", async () => (await world.health(gameId, "container_disappeared")).length === 1)
-    const stop = await world.result(await world.startJob(`${gameId}-2`)).then(() => world.stopJob(`${gameId}-2`))
-    assert.strictEqual((await world.result(stop)).outcome, "success")
+    const gone = await world.result(await world.startJob(`${fault}-gone`))
+    await world.docker.getContainer(gone.container_id!).remove({ force: true })
+    await world.status(`${fault}-gone`, "removed", 5000)
+    await until("it is told", async () => (await world.health(`${fault}-gone`, "container_disappeared")).length === 1)
+
+    await world.insertGame(`${fault}-dies`)
+    const dies = await world.status(`${fault}-dies`, "running")
+    await world.docker.getContainer(dies.current_container_id).kill()
+    await until("its end is told", async () => (await world.health(`${fault}-dies`, "container_exited")).length === 1, 5000)
+    await until("it is restarted", async () => (await world.operations(`${fault}-dies`, "reconcile_restart")).length === 1, 5000)
+
+    const id = await world.runByHand(`${fault}-hand`)
+    assert.strictEqual((await world.status(`${fault}-hand`, "running", 5000)).current_container_id, id)
+    const stop = await world.stopJob(`${fault}-hand`)
+    assert.deepInclude(await world.result(stop), { outcome: "success", error_code: "" })
+    await world.status(`${fault}-hand`, "stopped")
     proxy.fault = () => "pass"
     proxy.cut()
   })

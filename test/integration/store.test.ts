@@ -7,11 +7,17 @@ import { migrate } from "../../src/store/migrate.ts"
 import { surveySql } from "../../src/store/postgres/survey.ts"
 import type { StoreError } from "../../src/store/Store.ts"
 import { decodeJob } from "../../src/streams/decodeJob.ts"
+import { leaseContract } from "../contract/lease.contract.ts"
 import { storeContract } from "../contract/store.contract.ts"
 import { holding, openStore, withLease, withOpenStore as opened } from "../support/openStore.ts"
 import { until } from "../support/until.ts"
 
 storeContract("PostgreSQL", openStore)
+
+leaseContract("PostgreSQL", (body) => opened(async ({ sql, url }) => {
+  await sql`UPDATE rtmanager.lease SET holder = '', epoch = 0`
+  await withLease(url, body)
+})())
 
 const reason = (effect: Effect.Effect<unknown, StoreError>) => Effect.runPromise(Effect.map(Effect.flip(effect), (error) => error.reason))
 const startJob = (gameId: string, entryId: string, more: Readonly<Record<string, string>> = {}): JobIntake =>
@@ -145,16 +151,6 @@ describe("PostgreSQL itself", () => {
     assert.lengthOf(await migrate(url), 1)
   }))
 
-  it("gives the lease to its holder again, whose first asking was carried out unheard", opened(async ({ sql, url }) => {
-    await sql`UPDATE rtmanager.lease SET holder = '', epoch = 0`
-    await withLease(url, Effect.fnUntraced(function*(lease) {
-      assert.strictEqual(yield* lease.acquire("a", 60_000), 1)
-      assert.strictEqual(yield* lease.acquire("a", 60_000), 2)
-      assert.isFalse(yield* lease.renew("a", 1, 60_000))
-      assert.isUndefined(yield* lease.acquire("b", 60_000))
-    }))
-  }))
-
   it("gives the lease to nobody while a write of the old epoch is under way", opened(async ({ sql, url }) => {
     await sql`UPDATE rtmanager.lease SET expires_at = now()`
     const commit = await holding(sql, "SELECT rtmanager.fence(1)")
@@ -164,18 +160,5 @@ describe("PostgreSQL itself", () => {
       assert.strictEqual(yield* lease.acquire("b", 60_000), 2)
     }))
     assert.include(await words(sql`SELECT rtmanager.fence(1)`), "epoch 1 is over")
-  }))
-
-  it("gives the lease to one, to another only when it ran out or was released, with a higher epoch each time", opened(async ({ sql, url }) => {
-    await sql`UPDATE rtmanager.lease SET holder = '', epoch = 0`
-    await withLease(url, Effect.fnUntraced(function*(lease) {
-      assert.strictEqual(yield* lease.acquire("a", 60_000), 1)
-      assert.isUndefined(yield* lease.acquire("b", 60_000))
-      assert.isTrue(yield* lease.renew("a", 1, 1))
-      yield* Effect.promise(() => until("it runs out", () => Effect.runPromise(lease.acquire("b", 60_000))))
-      assert.isFalse(yield* lease.renew("a", 1, 60_000))
-      yield* lease.release("b", 2)
-      assert.strictEqual(yield* lease.acquire("a", 60_000), 3)
-    }))
   }))
 })

@@ -17,10 +17,10 @@ export interface Call {
 
 /**
  * `pass`; `hang`: never answered, not passed on; `refuse`: the connection is cut at once; `lose`: the engine carries it
- * out, then the connection is cut; `empty`: `[]` is answered; a function: run when the engine has answered, before the
+ * out, then the connection is cut; `empty`: `[]` is answered; `mute`: the answer begins and nothing follows; a function: run when the engine has answered, before the
  * answer is passed on.
  */
-export type Fault = "pass" | "hang" | "refuse" | "lose" | "empty" | (() => void | Promise<void>)
+export type Fault = "pass" | "hang" | "refuse" | "lose" | "empty" | "mute" | (() => void | Promise<void>)
 
 export class EngineProxy {
   /** Decides for each call; default: all pass. */
@@ -76,6 +76,7 @@ export class EngineProxy {
         if (typeof fault === "function") await fault()
         outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
         outgoing.flushHeaders()
+        if (fault === "mute") return void answer.resume()
         answer.pipe(outgoing)
         answer.on("error", () => outgoing.destroy())
       })()

@@ -1,12 +1,14 @@
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
+import { Lease } from "../../src/store/Lease.ts"
 import { Store } from "../../src/store/Store.ts"
 import { Streams } from "../../src/streams/Streams.ts"
 import { engineContract } from "../contract/engine.contract.ts"
+import { leaseContract } from "../contract/lease.contract.ts"
 import { storeContract } from "../contract/store.contract.ts"
 import { streamsContract } from "../contract/streams.contract.ts"
 import { FakeEngine, layer as engineLayer } from "../support/fakes/FakeEngine.ts"
-import { standingStoreLayer } from "../support/fakes/FakeLease.ts"
+import { layer as leaseLayer, standingStoreLayer } from "../support/fakes/FakeLease.ts"
 import { FakeStreams, layer as streamsLayer } from "../support/fakes/FakeStreams.ts"
 import { FakeStore } from "../support/fakes/FakeStore.ts"
 import { jobStreams } from "../support/fakes/StreamsWorld.ts"
@@ -33,6 +35,8 @@ storeContract("in memory", async () => {
     close
   }
 })
+
+leaseContract("in memory", (body) => Effect.runPromise(Effect.flatMap(Lease, body).pipe(Effect.provide(leaseLayer.pipe(Layer.provide(FakeStore.layer))))))
 
 engineContract("in memory", async () => {
   const { close, context } = await build(engineLayer())
