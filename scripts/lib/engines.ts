@@ -86,7 +86,16 @@ export const stopEngine = async (pidFile: string, signal: NodeJS.Signals = "SIGT
   } catch {
     return
   }
-  await until(`end of engine ${pid}`, 60_000, () => !existsSync(`/proc/${pid}`))
+  await until(`end of engine ${pid}`, 60_000, () => hasEnded(pid))
+}
+
+/** Gone, or only waiting for its parent to take notice, which may be busy with what waits for this. */
+const hasEnded = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.startsWith("Z")
+  } catch {
+    return true
+  }
 }
 
 /** Processes of this machine whose command line names `text`, and all that descend from them. */

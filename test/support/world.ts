@@ -153,13 +153,13 @@ export class World {
     }))
   }
 
-  /** Results of a job; there must never be two. */
-  async results(jobId: string): Promise<ReadonlyArray<Fields>> {
-    return (await this.told("job_results")).filter((fields) => fields.job_id === jobId)
+  /** Results of a job; there must never be two. A start and a stop that were sent within a millisecond may have the same id. */
+  async results(jobId: string, kind?: "start" | "stop"): Promise<ReadonlyArray<Fields>> {
+    return (await this.told("job_results")).filter((fields) => fields.job_id === jobId && (kind === undefined || fields.job_kind === kind))
   }
 
-  result(jobId: string, deadlineMs = 30_000): Promise<Fields> {
-    return until(`result of job ${jobId}`, async () => (await this.results(jobId))[0], deadlineMs)
+  result(jobId: string, deadlineMs = 30_000, kind?: "start" | "stop"): Promise<Fields> {
+    return until(`result of job ${jobId}`, async () => (await this.results(jobId, kind))[0], deadlineMs)
   }
 
   async health(gameId: string, type?: string): Promise<ReadonlyArray<Fields>> {
