@@ -34,6 +34,8 @@ export const reconcile = Effect.fnUntraced(function*(gameId: GameId, options: Re
   const seen = yield* observe(gameId, yield* options.engineId)
   const decided = plan(seen, options.settings, yield* Clock.currentTimeMillis)
   if (decided.report) yield* Effect.logWarning(decided.report)
+  // Of an image that nobody wants any more, nothing is pulled to its end.
+  if (seen.desired?.state !== "running") yield* (yield* ImagePuller).release(gameId)
   switch (decided.step._tag) {
     case "Wait":
       yield* Effect.logDebug(decided.reason)

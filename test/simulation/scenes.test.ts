@@ -48,6 +48,18 @@ describe("the whole system, story by story", () => {
       assert.deepStrictEqual(log(simulation), ["start desired_state success", "reconcile_recreate desired_state success"])
     }))
 
+  scene("a pull that nobody wants any more ends", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store } = simulation
+      engine.image(images.pullable, { pullMs: 60_000 })
+      store.insert({ ...row, image_ref: images.pullable })
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(engine.registryCalls, [images.pullable])
+      store.update(game, { state: "stopped" })
+      yield* TestClock.adjust("2 minutes")
+      assert.isFalse(engine.images.get(images.pullable)?.onHost)
+    }))
+
   scene("a stopped game keeps its container when its new image cannot be pulled", (simulation) =>
     Effect.gen(function*() {
       const { engine, store, streams } = simulation
