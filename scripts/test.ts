@@ -3,6 +3,7 @@
  * with `N passed, N failed`.
  */
 import { spawnSync } from "node:child_process"
+import { Agent } from "node:http"
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { dockerAt } from "./lib/images.ts"
@@ -65,7 +66,8 @@ const vitest = (project: string): Promise<void> =>
 const inventory = async (environment: TestEnvironment): Promise<ReadonlySet<string>> => {
   const found = new Set<string>()
   for (const { host, name } of environment.engines) {
-    const docker = dockerAt(host)
+    // With connections of its own: an engine may have been started again since the last look.
+    const docker = dockerAt(host, new Agent({ keepAlive: false }))
     for (const container of await docker.listContainers({ all: true })) found.add(`${name}: container ${container.Names[0] ?? container.Id}`)
     for (const volume of (await docker.listVolumes()).Volumes ?? []) found.add(`${name}: volume ${volume.Name}`)
     for (const network of await docker.listNetworks()) found.add(`${name}: network ${network.Name}`)

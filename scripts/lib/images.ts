@@ -2,14 +2,16 @@
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { request } from "node:http"
+import { type Agent, request } from "node:http"
 import { spawn } from "node:child_process"
 import Docker from "dockerode"
 import { background, ensureProgram, freePort, run, until } from "./run.ts"
 
 const applets = ["sh", "cat", "echo", "hostname", "httpd", "kill", "ls", "mkdir", "sleep", "true", "false", "wget", "id", "dd", "head", "yes"]
 
-export const dockerAt = (host: string): Docker => new Docker(host.startsWith("unix:") ? { socketPath: new URL(host).pathname } : { host })
+/** `agent`: default is the process's own, which keeps connections. */
+export const dockerAt = (host: string, agent?: Agent): Docker =>
+  new Docker({ ...(host.startsWith("unix:") ? { socketPath: new URL(host).pathname } : { host }), ...(agent ? { agent } : {}) } as Docker.DockerOptions)
 
 /** Imports a folder as an image; answers once it is there. */
 export const importTree = (host: string, tree: string, image: string, changes: ReadonlyArray<string>): Promise<void> => {

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { homedir, tmpdir } from "node:os"
 import { join } from "node:path"
 import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers"
-import { type Engine, debianTree, machineEngine, modernEngine, privateEngine, removeFolder, stopEngine, unmountModern } from "./engines.ts"
+import { cutPower, type Engine, debianTree, machineEngine, modernEngine, privateEngine, removeFolder, stopEngine, unmountModern } from "./engines.ts"
 import { buildEngineImage, dockerAt, importTree, push, startRegistry } from "./images.ts"
 import { freePort, isDebian, isRoot, say, succeeds } from "./run.ts"
 
@@ -114,6 +114,8 @@ export const down = async (): Promise<void> => {
   for (const pidFile of found.pidFiles ?? []) {
     await removeContainers(pidFile)
     await stopEngine(pidFile)
+    // An engine that was killed before leaves the processes of its containers.
+    await cutPower(pidFile)
   }
   if (found.registryPid !== undefined) succeeds("kill", [String(found.registryPid)])
   unmountModern(cache)
