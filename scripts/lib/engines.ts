@@ -142,11 +142,12 @@ export const removeFolder = (folder: string): void => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
 }
 
-const mirror = (): string => {
+/** The mirror that this machine's packages come from; none: debootstrap knows one. */
+const mirror = (): ReadonlyArray<string> => {
   const found = succeeds("sh", ["-c", "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -q https\\?://"])
     ? run("sh", ["-c", "cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v '^ *#' | grep -o 'https\\?://[^ ]*' | grep -v security | head -1"]).trim()
     : ""
-  return found || "http://deb.debian.org/debian"
+  return found === "" ? [] : [found]
 }
 
 /** A Debian tree with packages, made once and kept in the cache. */
@@ -159,7 +160,7 @@ export const debianTree = (cache: string, name: string, suite: string, packages:
   rmSync(making, { recursive: true, force: true })
   mkdirSync(cache, { recursive: true })
   run("debootstrap", [
-    ...(unsigned ? ["--no-check-gpg"] : []), "--variant=minbase", `--include=${packages.join(",")}`, suite, making, mirror()
+    ...(unsigned ? ["--no-check-gpg"] : []), "--variant=minbase", `--include=${packages.join(",")}`, suite, making, ...mirror()
   ])
   renameSync(making, tree)
   return tree
