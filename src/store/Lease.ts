@@ -2,7 +2,7 @@
  * One controller acts at a time: a lease row with an epoch. A lease is not a lock (a frozen holder wakes up believing in
  * it), so every write carries the epoch and every engine mutation asks `remainingMs` first.
  */
-import { Context, Effect, Schema } from "effect"
+import { Context, type Effect } from "effect"
 import type { StoreError } from "./Store.ts"
 
 /** One term of leadership. */
@@ -17,8 +17,6 @@ export interface Term {
 }
 
 export class CurrentTerm extends Context.Service<CurrentTerm, Term>()("rtmanager/store/CurrentTerm") {}
-
-export class NotLeader extends Schema.TaggedError<NotLeader>()("NotLeader", { message: Schema.String }) {}
 
 export class Lease extends Context.Service<Lease, {
   /**

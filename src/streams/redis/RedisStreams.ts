@@ -6,17 +6,6 @@ import { makeBlockingReader } from "./blockingReader.ts"
 import { byEntryId, isNoGroup, makeRedisLink, type RedisOptions } from "./client.ts"
 import { reclaim } from "./reclaim.ts"
 
-/** Names of the contract. */
-export const defaultStreamNames: Pick<RedisOptions, "jobs" | "topics"> = {
-  jobs: { start: "runtime:start_jobs", stop: "runtime:stop_jobs" },
-  topics: {
-    job_results: "runtime:job_results",
-    health_events: "runtime:health_events",
-    notification_intents: "notification:intents",
-    dead_jobs: "runtime:dead_jobs"
-  }
-}
-
 export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOptions): Effect.fn.Return<
   Streams["Service"],
   never,
