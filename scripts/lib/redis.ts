@@ -1,16 +1,18 @@
 /** A Redis for `npm start`: a `redis-server` on the PATH, else a container, else Debian's package. */
 import { spawn } from "node:child_process"
+import { ended, type Stoppable } from "./closing.ts"
 import { dockerAt } from "./images.ts"
 import { ensureProgram, has, isDebian, isRoot, say, until } from "./run.ts"
 import { connect } from "node:net"
 
-export interface OwnRedis {
+export interface OwnRedis extends Stoppable {
   readonly url: string
-  readonly stop: () => Promise<void>
 }
 
 const image = "redis:8-alpine"
 const containerName = "rtmanager-redis"
+/** It writes all it holds to the disk first. */
+const stopDeadlineMs = 30_000
 
 export const startRedis = async (engineHost: string, port: number, folder: string): Promise<OwnRedis> => {
   const url = `redis://127.0.0.1:${port}`
@@ -25,14 +27,7 @@ export const startRedis = async (engineHost: string, port: number, folder: strin
 const fromProgram = async (url: string, port: number, folder: string): Promise<OwnRedis> => {
   const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--appenddirname", "redis"]
   const child = spawn("redis-server", args, { stdio: "ignore", detached: true })
-  const ended = new Promise<void>((resolve) => child.on("exit", () => resolve()))
-  return answering({
-    url,
-    stop: async () => {
-      child.kill("SIGTERM")
-      await ended
-    }
-  }, port)
+  return answering({ url, stop: () => ended(child, stopDeadlineMs) }, port)
 }
 
 /** undefined: the image is not to be had. */
@@ -56,13 +51,20 @@ const fromContainer = async (engineHost: string, port: number): Promise<OwnRedis
   return () => container.stop({ t: 1 }).then(() => {}, () => {})
 }
 
+/** One that does not answer is stopped. */
 const answering = async (redis: OwnRedis, port: number): Promise<OwnRedis> => {
-  await until(`Redis on port ${port}`, 20_000, () => new Promise<boolean>((resolve) => {
+  const answers = () => new Promise<boolean>((resolve) => {
     const socket = connect(port, "127.0.0.1", () => {
       socket.destroy()
       resolve(true)
     })
     socket.on("error", () => resolve(false))
-  }))
-  return redis
+  })
+  try {
+    await until(`Redis on port ${port}`, 20_000, answers)
+    return redis
+  } catch (error) {
+    await redis.stop()
+    throw error
+  }
 }
