@@ -10,9 +10,9 @@ const away = new StoreError({ operation: "renew", reason: "Unavailable", message
 
 /** A lease in memory, and what happened to it. */
 const makeLease = () => {
-  const seen = { holder: "", epoch: 0, renewals: 0, releases: 0, away: false, silent: false }
+  const seen = { holder: "", epoch: 0, renewals: 0, releases: 0, away: false, silent: false, lateMs: 0 }
   const answer = <A>(value: () => A): Effect.Effect<A, StoreError> =>
-    Effect.suspend(() => seen.silent ? Effect.never : seen.away ? Effect.fail(away) : Effect.sync(value))
+    Effect.suspend(() => seen.silent ? Effect.never : seen.away ? Effect.fail(away) : Effect.tap(Effect.sync(value), () => seen.lateMs > 0 ? Effect.sleep(seen.lateMs) : Effect.void))
   const lease: Lease["Service"] = {
     acquire: (holder) => answer(() => {
       if (seen.holder !== "" && seen.holder !== holder) return undefined
@@ -92,6 +92,38 @@ describe("leadership", () => {
       assert.isAtMost(yield* terms[0]!.remainingMs, 0)
       // Giving it up is not answered either, and waited for only so long.
       yield* TestClock.adjust("1 second")
+    }))
+
+  it.effect("counts its lease from before it was asked for, however late the answer comes", () =>
+    Effect.gen(function*() {
+      const { lease, seen } = makeLease()
+      seen.lateMs = 2000
+      const { acting, terms } = yield* leading(lease)
+      yield* TestClock.adjust("2 seconds")
+      const leftMs = yield* terms[0]!.remainingMs
+      seen.lateMs = 0
+      assert.strictEqual(acting.now, 1)
+      assert.isAtMost(leftMs, 4000)
+    }))
+
+  it.effect("counts its lease from before a renewal was sent, however late the answer comes", () =>
+    Effect.gen(function*() {
+      const { lease, seen } = makeLease()
+      const { acting, terms } = yield* leading(lease)
+      seen.lateMs = 1500
+      // Sent after 2 s, answered after 3.5 s.
+      yield* TestClock.adjust("3600 millis")
+      const leftMs = yield* terms[0]!.remainingMs
+      seen.silent = true
+      yield* TestClock.adjust("4300 millis")
+      const before = acting.now
+      yield* TestClock.adjust("200 millis")
+      const after = acting.now
+      // Giving it up is not answered, and waited for only so long.
+      yield* TestClock.adjust("5 seconds")
+      seen.silent = false
+      assert.isAtMost(leftMs, 4400)
+      assert.deepStrictEqual([before, after], [1, 0])
     }))
 
   it.effect("stops acting at once when the lease is another's", () =>
