@@ -14,7 +14,8 @@ import { type OwnRedis, startRedis } from "./lib/redis.ts"
 import { controllerFlags, freePort, has, say, succeeds, until } from "./lib/run.ts"
 
 const root = new URL("..", import.meta.url).pathname
-const local = join(root, ".local")
+/** Data, logs and ports of what is made here. */
+const local = process.env.RTM_LOCAL_FOLDER || join(root, ".local")
 const image = "galaxy/engine:demo"
 /** It ends within two seconds of being told to. */
 const controllerDeadlineMs = 10_000

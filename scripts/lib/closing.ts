@@ -18,7 +18,7 @@ export interface Closing {
 /** What still starts when the end comes is waited for this long: a pull may take minutes, and leaves nothing running. */
 const startDeadlineMs = 5000
 
-/** Takes over the process's signals and its output's errors. `farewell` is printed when all is stopped. */
+/** Takes over the process's signals, its output's errors and what nobody caught. `farewell` is printed when all is stopped. */
 export const makeClosing = (farewell: string): Closing => {
   const kept: Array<Promise<Stoppable>> = []
   let closing: Promise<never> | undefined
@@ -30,6 +30,10 @@ export const makeClosing = (farewell: string): Closing => {
   // In `npm start | tee log`, Ctrl-C ends tee too: a write without these would end this script before it stopped anything.
   process.stdout.on("error", () => void close(0))
   process.stderr.on("error", () => {})
+  process.on("uncaughtException", (error) => {
+    process.stderr.write(`${error.stack}\n`)
+    void close(1)
+  })
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     // A library may have asked for the process to end at once.
     process.removeAllListeners(signal)

@@ -1,7 +1,10 @@
 /** The controller's process from outside, without an engine: how it starts and how it ends. */
 import { assert, describe, it } from "@effect/vitest"
 import { type ChildProcess, spawn } from "node:child_process"
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { connect, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { freePort } from "../../scripts/lib/run.ts"
 import { environment } from "../support/environment.ts"
 import { holding, type Opened, withOpenStore } from "../support/openStore.ts"
@@ -79,5 +82,47 @@ describe("the controller's process", () => {
     }, async ({ sql }) => {
       unlock = await holding(sql, "SELECT pg_advisory_xact_lock(7261640127)")
     })()
+  })
+})
+
+/** `npm start` with a PostgreSQL of its own, its output in a pipe. */
+const starting = () => {
+  const folder = mkdtempSync(join(tmpdir(), "rtm-start-"))
+  // PostgreSQL does not run as root.
+  chmodSync(folder, 0o755)
+  const name = folder.split("-").at(-1)!
+  const child = spawn(process.execPath, ["scripts/start.ts"], {
+    env: {
+      PATH: process.env.PATH, HOME: process.env.HOME, REDIS_URL: environment.redisUrl, DOCKER_HOST: environment.engines[0]!.host, RTM_LOCAL_FOLDER: folder,
+      RTM_STREAM_START_JOBS: `${name}:start`, RTM_STREAM_STOP_JOBS: `${name}:stop`
+    },
+    stdio: ["ignore", "pipe", "pipe"]
+  })
+  const seen = { stdout: "", stderr: "" }
+  child.stdout.on("data", (chunk) => { seen.stdout += chunk })
+  child.stderr.on("data", (chunk) => { seen.stderr += chunk })
+  const code = new Promise<number | null>((resolve) => child.once("close", resolve))
+  return { child, code, folder, seen }
+}
+
+describe("npm start", () => {
+  it("leaves neither its controller nor its PostgreSQL running, and says farewell, when Ctrl-C ends the reader of its output too", async () => {
+    const { child, code, folder, seen } = starting()
+    try {
+      await until("the controller is ready", () => seen.stdout.includes("Ctrl-C ends the controller"), 60_000)
+      const { http } = JSON.parse(readFileSync(join(folder, "ports.json"), "utf8")) as { readonly http: number }
+      assert.isTrue((await fetch(`http://127.0.0.1:${http}/readyz`)).ok)
+      assert.isTrue(existsSync(join(folder, "postgres", "postmaster.pid")))
+      child.stdout.destroy()
+      child.kill("SIGINT")
+      assert.strictEqual(await code, 0, seen.stderr)
+      assert.include(seen.stderr, "stopped; your games keep running")
+      assert.isFalse(existsSync(join(folder, "postgres", "postmaster.pid")))
+      assert.isFalse(await fetch(`http://127.0.0.1:${http}/healthz`).then(() => true, () => false))
+    } finally {
+      child.kill("SIGTERM")
+      await code
+      rmSync(folder, { recursive: true })
+    }
   })
 })

@@ -63,10 +63,10 @@ describe("the end of npm start", () => {
     assert.isFalse(runs(seen.stdout))
   })
 
-  it("stops what was started when something later cannot be, with the error's words and code", async () => {
-    const { code, seen } = starting("", "no image")
+  it.each([["later part", "no image"], ["elsewhere", "nobody caught it"]])("stops what was started after an error, with the error's words and code (%s)", async (where, words) => {
+    const { code, seen } = starting("", where)
     assert.strictEqual(await code, 1)
-    assert.include(seen.stderr, "no image")
+    assert.include(seen.stderr, words)
     assert.include(seen.stderr, "cannot be stopped")
     assert.isFalse(runs(seen.stdout))
   })

@@ -1,4 +1,7 @@
-/** A script as scripts/start.ts is one: says which servers it started (`kept <pid>`), then `ready`, then counts until it is ended. */
+/**
+ * A script as scripts/start.ts is one: says which server it started (`kept <pid>`), then `ready`, then counts until it is ended.
+ * Arguments: how many milliseconds the server takes to start; how the script fails: `later part` or `elsewhere`.
+ */
 import { spawn } from "node:child_process"
 import { ended, makeClosing } from "../../../scripts/lib/closing.ts"
 
@@ -16,7 +19,8 @@ const server = async () => {
 try {
   await closing.keep(server)
   await closing.keep(async () => ({ stop: () => Promise.reject(new Error("cannot be stopped")) }))
-  if (failure !== "") throw new Error(failure)
+  if (failure === "later part") throw new Error("no image")
+  if (failure === "elsewhere") setTimeout(() => { throw new Error("nobody caught it") })
   console.log("ready")
   for (let count = 0;; count++) {
     console.log(`count ${count}`)
