@@ -1,39 +1,57 @@
 /**
- * The controller: takes keys from the queue, reconciles `workers` of them at once, and puts each outcome back.
+ * The controller: takes keys from the queue, reconciles several at once, and puts each outcome back.
  *
  * - A failure, or a bug that throws, is retried with backoff; it never ends the controller.
+ * - Slow work and quick looks have places of their own: no look waits for a start.
  * - A reconcile that outlives its deadline is cut off, counted and told. The key stays taken until the old run has really
  *   ended, so that no two run at once.
  * - A reconcile that takes long gives its place free: one slow game does not slow the others.
+ * - A key that asks for another look again and again does so ever more slowly: it must not write in a hot loop.
  */
-import { Cause, Effect, Exit, Fiber, FiberSet, Metric, Option, type Scope, Semaphore } from "effect"
+import { Clock, Effect, Fiber, FiberSet, Metric, type Scope } from "effect"
 import * as metrics from "../telemetry/metrics.ts"
-import { monotonicMs } from "./monotonic.ts"
-import { Priority, type Taken, type WorkQueue } from "./WorkQueue.ts"
+import { monotonicMs, monotonicMsOf } from "./monotonic.ts"
+import { type Place, Places } from "./Places.ts"
+import { makeSettle, type Outcome } from "./settle.ts"
+import { watch } from "./watch.ts"
+import type { Taken, WorkQueue } from "./WorkQueue.ts"
 
-/** What a reconcile asks for: nothing, another look at once, or a look later. */
-export type Outcome =
-  | { readonly _tag: "Done" }
-  | { readonly _tag: "Again" }
-  | { readonly _tag: "RequeueAfter"; readonly ms: number }
+export type { Outcome }
+
+/** What a reconcile knows of its run. */
+export interface Run {
+  /** What brought the key, for logs and records. */
+  readonly trigger: string
+  /** Failures of this key in a row before this run. */
+  readonly attempt: number
+  /**
+   * Asked before slow work: true when this run holds a slow place, or got one that was free. False: there is none, and the
+   * reconcile is to end with `Later`.
+   */
+  readonly admitSlow: Effect.Effect<boolean>
+}
 
 export interface ControllerOptions<K, E, R> {
   /** The label `controller` of metrics and logs. */
   readonly name: string
-  /** Keys worked on at once. */
+  /** Keys of slow work worked on at once. */
   readonly workers: number
+  /** Quick keys worked on beside them. Default: `workers`. */
+  readonly quickPlaces?: number
   readonly queue: WorkQueue<K>
-  readonly reconcile: (key: K) => Effect.Effect<Outcome, E, R>
+  readonly reconcile: (key: K, run: Run) => Effect.Effect<Outcome, E, R>
   /** The logs' name of the key. Default: `key`. */
   readonly keyName?: string
   /** Default: 2 minutes. */
   readonly deadlineMs?: number
-  /** After this long a reconcile no longer counts as one of `workers`. Default: 2 s. */
+  /** After this long a reconcile no longer counts as one of `workers` or `quickPlaces`. Default: 2 s. */
   readonly lendAfterMs?: number
-  /** How many may run beside `workers` that way. Default: 64. */
+  /** How many may run beside them that way. Default: 64. */
   readonly maxLent?: number
   /** Running reconciles are given this long when the scope closes. Default: 5 s. */
   readonly drainMs?: number
+  /** So many `Again`s of a key in a row are run at once; more of them wait. Default: 16. */
+  readonly maxAgains?: number
   /** A failure that is no trouble (another write came first): retried without a word. */
   readonly isQuiet?: (error: E) => boolean
 }
@@ -42,103 +60,22 @@ export interface ControllerOptions<K, E, R> {
 export const runController = Effect.fnUntraced(function*<K, E, R>(
   options: ControllerOptions<K, E, R>
 ): Effect.fn.Return<void, never, R | Scope.Scope> {
-  yield* metrics.initController(options.name, options.workers)
-  const places = yield* Semaphore.make(options.workers)
+  const { name, queue, workers, quickPlaces = workers } = options
+  const clock = yield* Clock.Clock
+  const places = new Places({ slow: workers, quick: quickPlaces, lent: options.maxLent ?? 64, nowMs: () => monotonicMsOf(clock) })
+  yield* metrics.initController(name, workers + quickPlaces)
+  yield* metrics.registerPlaces(name, () => places.inUse)
   const running = yield* FiberSet.make<void>()
-  const active = Metric.withAttributes(metrics.activeWorkers, { controller: options.name })
-  const labels = { controller: options.name }
+  const run = makeRun(options, places, makeSettle({ ...options, clock }))
   let runs = 0
-  let lent = 0
 
   const dispatch = Effect.gen(function*() {
     for (;;) {
-      yield* places.take(1)
-      const taken = yield* options.queue.get
-      if (taken === undefined) return
-      yield* FiberSet.run(running, run(taken, ++runs), { startImmediately: true })
+      const next = yield* queue.getFor({ free: () => places.free(), take: (taken) => ({ taken, place: places.take(taken.slow) }) })
+      if (next === undefined) return
+      yield* FiberSet.run(running, run(next.taken, next.place, ++runs), { startImmediately: true })
     }
   })
-
-  const run = (taken: Taken<K>, id: number): Effect.Effect<void, never, R> =>
-    Effect.gen(function*() {
-      yield* Metric.modify(active, 1)
-      const startedMs = yield* monotonicMs
-      const fiber = yield* Effect.forkChild(Effect.suspend(() => options.reconcile(taken.key)), { startImmediately: true })
-      const exit = yield* watch(fiber, taken.key)
-      const tookMs = (yield* monotonicMs) - startedMs
-      yield* Metric.update(Metric.withAttributes(metrics.reconcileSeconds, labels), tookMs / 1000)
-      yield* Metric.modify(active, -1)
-      yield* settle(taken, exit)
-    }).pipe(Effect.annotateLogs({
-      controller: options.name,
-      [options.keyName ?? "key"]: String(taken.key),
-      reconcile_id: String(id),
-      trigger: taken.trigger
-    }))
-
-  /** Waits for the end of a run: lends its place when it is slow, cuts it off when it is too slow. */
-  const watch = Effect.fnUntraced(function*(fiber: Fiber.Fiber<Outcome, E>, key: K) {
-    const lendAfterMs = options.lendAfterMs ?? 2000
-    const deadlineMs = options.deadlineMs ?? 120_000
-    const soon = yield* Effect.timeoutOption(Fiber.await(fiber), lendAfterMs)
-    if (Option.isSome(soon)) {
-      yield* places.release(1)
-      return soon.value
-    }
-    const lends = lent < (options.maxLent ?? 64)
-    if (lends) {
-      lent++
-      yield* places.release(1)
-    }
-    const late = yield* Effect.timeoutOption(Fiber.await(fiber), Math.max(0, deadlineMs - lendAfterMs))
-    if (lends) lent--
-    else yield* places.release(1)
-    if (Option.isSome(late)) return late.value
-    yield* Metric.update(Metric.withAttributes(metrics.reconcileDeadlines, labels), 1)
-    yield* Effect.logError(`reconcile of ${String(key)} did not end within ${deadlineMs} ms; it is cut off`)
-    yield* Fiber.interrupt(fiber)
-    return Exit.die(new Error(`reconcile deadline of ${deadlineMs} ms exceeded`)) as Exit.Exit<Outcome, E>
-  })
-
-  /** The one switch: what happens to a key after its run. */
-  const settle = Effect.fnUntraced(function*(taken: Taken<K>, exit: Exit.Exit<Outcome, E>) {
-    const { queue } = options
-    const { key } = taken
-    if (Exit.isFailure(exit)) {
-      if (Cause.hasInterruptsOnly(exit.cause)) return yield* queue.done(key)
-      const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-      const quiet = error !== undefined && options.isQuiet?.(error) === true
-      yield* count(quiet ? "requeue" : "error")
-      if (!quiet) {
-        yield* Metric.update(Metric.withAttributes(metrics.reconcileErrors, labels), 1)
-        yield* Effect.logWarning("reconcile failed; it is tried again", error ?? exit.cause)
-      }
-      yield* queue.addRateLimited(key, { priority: taken.priority, trigger: "retry", quiet })
-      return yield* queue.done(key)
-    }
-    const outcome = exit.value
-    switch (outcome._tag) {
-      case "Done":
-        yield* count("success")
-        yield* queue.forget(key)
-        break
-      case "Again":
-        yield* count("requeue")
-        yield* queue.forget(key)
-        yield* queue.add(key, { priority: taken.priority, trigger: taken.trigger })
-        break
-      case "RequeueAfter":
-        yield* count("requeue_after")
-        yield* queue.forget(key)
-        yield* queue.addAfter(key, outcome.ms, { priority: Priority.Event, trigger: "timer" })
-        break
-    }
-    yield* queue.done(key)
-  })
-
-  const count = (result: typeof metrics.reconcileResults[number]) =>
-    Metric.update(Metric.withAttributes(metrics.reconcileTotal, { ...labels, result }), 1)
-
   const dispatcher = yield* Effect.forkScoped(dispatch)
   yield* Effect.addFinalizer(() =>
     Fiber.interrupt(dispatcher).pipe(
@@ -147,3 +84,41 @@ export const runController = Effect.fnUntraced(function*<K, E, R>(
     )
   )
 })
+
+/** One run of a key, from its place to its outcome. */
+const makeRun = <K, E, R>(options: ControllerOptions<K, E, R>, places: Places, settle: ReturnType<typeof makeSettle<K, E>>) => {
+  const { queue } = options
+  const labels = { controller: options.name }
+  const active = Metric.withAttributes(metrics.activeWorkers, labels)
+  const took = Metric.withAttributes(metrics.reconcileSeconds, labels)
+  const limits = { ...options, places, roomGrown: queue.roomGrown }
+
+  const reconcile = (taken: Taken<K>, place: Place, attempt: number) =>
+    Effect.suspend(() =>
+      options.reconcile(taken.key, {
+        trigger: taken.trigger,
+        attempt,
+        // A quick place may have become free.
+        admitSlow: Effect.suspend(() => Effect.as(queue.roomGrown, places.admitSlow(place)))
+      })
+    )
+  return (taken: Taken<K>, place: Place, id: number): Effect.Effect<void, never, R> =>
+    Effect.gen(function*() {
+      yield* Metric.modify(active, 1)
+      const startedMs = yield* monotonicMs
+      const attempt = yield* queue.numRequeues(taken.key)
+      const fiber = yield* Effect.forkChild(reconcile(taken, place, attempt), { startImmediately: true })
+      const exit = yield* watch(fiber, { ...limits, key: taken.key, place })
+      yield* Metric.update(took, ((yield* monotonicMs) - startedMs) / 1000)
+      yield* Metric.modify(active, -1)
+      // The key goes back first: what it goes on with comes before what others begin.
+      yield* settle(taken, place, exit)
+      places.release(place)
+      yield* queue.roomGrown
+    }).pipe(Effect.annotateLogs({
+      controller: options.name,
+      [options.keyName ?? "key"]: String(taken.key),
+      reconcile_id: String(id),
+      trigger: taken.trigger
+    }))
+}

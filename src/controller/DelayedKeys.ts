@@ -7,13 +7,14 @@ export class DelayedKeys<K> {
     return this.#due.size
   }
 
-  /** Puts `key` in, or moves it forward; a later wish than the one there changes nothing. */
-  put(key: K, dueMs: number): void {
+  /** Puts `key` in, or moves it forward; a later wish than the one there changes nothing. Answers whether this wish holds now. */
+  put(key: K, dueMs: number): boolean {
     const known = this.#due.get(key)
-    if (known !== undefined && known <= dueMs) return
+    if (known !== undefined && known <= dueMs) return false
     this.#due.set(key, dueMs)
     this.#heap.push({ key, dueMs })
     this.#up(this.#heap.length - 1)
+    return true
   }
 
   /** When the first key comes due. */

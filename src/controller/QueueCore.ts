@@ -1,133 +1,103 @@
 /** The queue itself: synchronous, so that its every step is atomic. Its promises are told in WorkQueue.ts. */
 import type { Clock } from "effect"
-import { Fifo } from "./Fifo.ts"
+import { type Entry, Line } from "./Line.ts"
 import { monotonicMsOf } from "./monotonic.ts"
+import type { Priority } from "./Priority.ts"
+import { type Item, Waiting } from "./Waiting.ts"
 import * as metrics from "../telemetry/metrics.ts"
-
-/** A user's wish goes before an event, an event before the resync. */
-export const Priority = { Wish: 0, Event: 1, Resync: 2 } as const
-export type Priority = (typeof Priority)[keyof typeof Priority]
 
 /** A key handed to a worker. */
 export interface Taken<K> {
   readonly key: K
   readonly priority: Priority
+  /** It was queued as slow work. */
+  readonly slow: boolean
   readonly trigger: string
 }
 
-interface Item<K> {
-  readonly key: K
-  priority: Priority
-  trigger: string
-  addedAtMs: number
-  /** Taken out, or raised to another class: its place in the old one is void. */
-  taken: boolean
-}
+/** Which keys a taker has room for: `Quick` is those that are not slow. */
+export type Free = "Any" | "Quick" | "None"
 
-interface Place<K> {
-  readonly item: Item<K>
-  readonly priority: Priority
+interface Waiter<K> {
+  readonly free: () => Free
+  /** Called once, in the moment of the hand-over; undefined: there will be no more keys. */
+  readonly give: (taken: Taken<K> | undefined) => void
 }
-
-/** After a key that had waited too long, the priorities decide for so many turns: an old crowd must not hold up a wish. */
-const turnsByPriority = 3
 
 export class QueueCore<K> {
-  readonly #classes = [new Fifo<Place<K>>(), new Fifo<Place<K>>(), new Fifo<Place<K>>()] as const
-  /** Every key that is to be worked on: it waits in a class, or is being worked on and comes again. */
+  readonly #waiting = new Waiting<K>()
+  /** Every key that is to be worked on: it waits, or is being worked on and comes again. */
   readonly #dirty = new Map<K, Item<K>>()
   readonly #processing = new Map<K, number>()
-  readonly #waiters = new Fifo<(taken: Taken<K> | undefined) => boolean>()
+  readonly #waiters = new Line<Waiter<K>>()
   readonly #idleWaiters: Array<() => void> = []
   readonly #nowMs: () => number
-  readonly #ageingMs: number
   readonly stats: metrics.QueueStats
-  #waiting = 0
-  #turnsByPriority = turnsByPriority
   closed = false
 
-  constructor(clock: Clock.Clock, ageingMs: number) {
+  constructor(clock: Clock.Clock) {
     this.#nowMs = () => monotonicMsOf(clock)
-    this.#ageingMs = ageingMs
-    this.stats = metrics.queueStats(() => this.#waiting, () => this.#unfinished(), () => this.#oldestWaitingMs())
+    this.stats = metrics.queueStats(() => this.length, () => this.#unfinished(), () => this.#oldestWaitingMs())
   }
 
   get length(): number {
-    return this.#waiting
+    return this.#waiting.size
   }
 
-  add(key: K, priority: Priority, trigger: string): void {
+  add(key: K, priority: Priority, slow: boolean, trigger: string): void {
     if (this.closed) return
     const known = this.#dirty.get(key)
-    if (known !== undefined) return this.#raise(known, priority, trigger)
+    if (known !== undefined) return this.#raise(known, priority, slow, trigger)
     this.stats.adds++
-    const item: Item<K> = { key, priority, trigger, addedAtMs: this.#nowMs(), taken: false }
+    const item: Item<K> = { key, priority, slow, trigger, addedAtMs: this.#nowMs(), inClass: undefined, amongQuick: undefined }
     this.#dirty.set(key, item)
     if (!this.#processing.has(key)) this.#enqueue(item)
   }
 
-  #raise(item: Item<K>, priority: Priority, trigger: string): void {
+  #raise(item: Item<K>, priority: Priority, slow: boolean, trigger: string): void {
     item.trigger = trigger
-    if (priority >= item.priority) return
-    item.priority = priority
-    if (!this.#processing.has(item.key)) this.#classes[priority].push({ item, priority })
+    const quickens = item.slow && !slow
+    if (item.inClass === undefined) {
+      item.slow &&= slow
+      if (priority < item.priority) item.priority = priority
+      return
+    }
+    if (quickens) this.#waiting.quicken(item)
+    if (priority < item.priority) this.#waiting.raise(item, priority)
+    if (quickens) this.serve()
   }
 
   #enqueue(item: Item<K>): void {
-    this.#waiting++
-    this.#classes[item.priority].push({ item, priority: item.priority })
-    if (this.#waiters.size > 0) this.#serve()
+    this.#waiting.join(item)
+    this.serve()
   }
 
-  #serve(): void {
-    while (this.#waiters.size > 0 && this.#waiting > 0) {
-      const waiter = this.#waiters.shift()!
-      // A waiter that was interrupted takes nothing: the key must not go down with it.
-      const taken = this.take()!
-      if (!waiter(taken)) this.#putBack(taken)
+  /** Hands keys to those who wait for them: when a key came, and when a taker's room has grown. */
+  serve(): void {
+    let waiter = this.#waiters.first
+    while (waiter !== undefined && this.length > 0) {
+      const taken = this.take(waiter.item.free())
+      if (taken === undefined) waiter = waiter.next
+      else {
+        this.#waiters.leave(waiter)
+        waiter.item.give(taken)
+        // Whoever was given a key may have come back, or sent others away.
+        waiter = this.#waiters.first
+      }
     }
+    if (this.isOver) this.#dismiss()
   }
 
-  #putBack(taken: Taken<K>): void {
-    this.#processing.delete(taken.key)
-    this.add(taken.key, taken.priority, taken.trigger)
-  }
-
-  take(): Taken<K> | undefined {
-    const item = this.#next()
+  /** Takes a key out now, if there is one that there is room for. */
+  take(free: Free): Taken<K> | undefined {
+    if (free === "None" || this.length === 0) return undefined
+    const item = this.#waiting.take(free === "Quick")
     if (item === undefined) return undefined
     const nowMs = this.#nowMs()
-    item.taken = true
-    this.#waiting--
     this.#dirty.delete(item.key)
     this.#processing.set(item.key, nowMs)
     this.stats.waited(nowMs - item.addedAtMs)
     return item
-  }
-
-  /** The head of the highest class; now and then the head of a lower one that has waited too long. */
-  #next(): Item<K> | undefined {
-    if (this.#waiting === 0) return undefined
-    const heads = this.#classes.map((places) => this.#head(places))
-    const first = heads.find((item) => item !== undefined)
-    const aged = this.#turnsByPriority < turnsByPriority ? undefined : this.#aged(heads, first!)
-    this.#turnsByPriority = aged === undefined ? this.#turnsByPriority + 1 : 0
-    return aged ?? first
-  }
-
-  #aged(heads: ReadonlyArray<Item<K> | undefined>, first: Item<K>): Item<K> | undefined {
-    const agedBefore = this.#nowMs() - this.#ageingMs
-    let oldest = first
-    for (const item of heads) if (item && item.addedAtMs <= agedBefore && item.addedAtMs < oldest.addedAtMs) oldest = item
-    return oldest === first ? undefined : oldest
-  }
-
-  #head(places: Fifo<Place<K>>): Item<K> | undefined {
-    for (let place = places.peek(); place !== undefined; place = places.peek()) {
-      if (!place.item.taken && place.item.priority === place.priority) return place.item
-      places.shift()
-    }
-    return undefined
   }
 
   done(key: K): void {
@@ -137,29 +107,40 @@ export class QueueCore<K> {
     this.stats.worked(this.#nowMs() - since)
     const item = this.#dirty.get(key)
     if (item !== undefined) this.#enqueue(item)
-    if (this.#waiting === 0 && this.#processing.size === 0) for (const wake of this.#idleWaiters.splice(0)) wake()
-    if (this.closed && this.#waiting === 0) this.#dismiss()
+    if (this.#isIdle()) for (const wake of this.#idleWaiters.splice(0)) wake()
+    if (this.isOver) this.#dismiss()
   }
 
-  /** Hands a key over now, or as soon as there is one. */
-  wait(resume: (taken: Taken<K> | undefined) => boolean): void {
-    if (this.#waiting > 0) resume(this.take())
-    else if (this.closed) resume(undefined)
-    else this.#waiters.push(resume)
+  /** Hands a key over as soon as there is one. Answers how to leave. */
+  wait(waiter: Waiter<K>): () => void {
+    const entry: Entry<Waiter<K>> = this.#waiters.join(waiter)
+    return () => this.#waiters.leave(entry)
+  }
+
+  /** No key will come any more. */
+  get isOver(): boolean {
+    return this.closed && this.length === 0
   }
 
   whenIdle(wake: () => void): void {
-    if (this.#waiting === 0 && this.#processing.size === 0) wake()
+    if (this.#isIdle()) wake()
     else this.#idleWaiters.push(wake)
+  }
+
+  #isIdle(): boolean {
+    return this.length === 0 && this.#processing.size === 0
   }
 
   close(): void {
     this.closed = true
-    if (this.#waiting === 0) this.#dismiss()
+    if (this.isOver) this.#dismiss()
   }
 
   #dismiss(): void {
-    while (this.#waiters.size > 0) this.#waiters.shift()!(undefined)
+    for (let waiter = this.#waiters.first; waiter !== undefined; waiter = this.#waiters.first) {
+      this.#waiters.leave(waiter)
+      waiter.item.give(undefined)
+    }
   }
 
   #unfinished(): ReadonlyArray<number> {

@@ -123,8 +123,10 @@ export const reconcileSeconds = Metric.histogram("controller_runtime_reconcile_t
   boundaries: reconcileBuckets
 })
 export const activeWorkers = Metric.gauge("controller_runtime_active_workers", { description: "Workers at work per controller" })
-export const maxWorkers = Metric.gauge("controller_runtime_max_concurrent_reconciles", { description: "Workers per controller" })
+export const maxWorkers = Metric.gauge("controller_runtime_max_concurrent_reconciles", { description: "Places per controller, slow and quick" })
 export const reconcileDeadlines = counter("rtmanager_reconcile_deadline_total", "Reconciles cut off by their deadline")
+export const reconcileUnsettled = counter("rtmanager_reconcile_unsettled_total", "Reconciles that asked for another look too often in a row")
+export const placesInUse = Metric.gauge("rtmanager_places_in_use", { description: "Places in use per controller: slow, quick, or lent" })
 export const loopFailures = counter("rtmanager_background_failures_total", "Failures of background loops, by loop")
 export const engineSeconds = Metric.histogram("rtmanager_engine_call_seconds", {
   description: "Time of an engine call, by operation",
@@ -150,7 +152,23 @@ export const initController = Effect.fnUntraced(function*(controller: string, wo
   for (const result of reconcileResults) zero(reconcileTotal, { result })
   zero(reconcileErrors, {})
   zero(reconcileDeadlines, {})
+  zero(reconcileUnsettled, {})
   Metric.withAttributes(activeWorkers, { controller }).updateUnsafe(0, context)
   Metric.withAttributes(maxWorkers, { controller }).updateUnsafe(workers, context)
 })
 
+/** Shows the places of a controller for as long as the scope lives. */
+export const registerPlaces = Effect.fnUntraced(function*(
+  controller: string,
+  inUse: () => { readonly slow: number; readonly quick: number; readonly lent: number }
+): Effect.fn.Return<void, never, Scope.Scope> {
+  const context = yield* Effect.context<never>()
+  const shown = (["slow", "quick", "lent"] as const).map((place) =>
+    Metric.registerUnsafe(Metric.withAttributes(placesInUse, { controller, place }), context, {
+      get: () => ({ value: inUse()[place] }),
+      update: () => {},
+      modify: () => {}
+    })
+  )
+  yield* Effect.addFinalizer(() => Effect.sync(() => shown.forEach((registration) => registration.remove())))
+})

@@ -8,7 +8,7 @@ const done: Outcome = { _tag: "Done" }
 
 const controller = Effect.fnUntraced(function*<E>(
   reconcile: (key: string) => Effect.Effect<Outcome, E>,
-  options: { readonly workers?: number; readonly deadlineMs?: number; readonly lendAfterMs?: number } = {}
+  options: { readonly workers?: number; readonly quickPlaces?: number; readonly deadlineMs?: number; readonly lendAfterMs?: number } = {}
 ) {
   const queue = yield* makeWorkQueue<string>({ name: "t" })
   yield* runController({ name: "t", workers: 2, queue, reconcile, ...options })
@@ -69,7 +69,7 @@ describe("Controller", () => {
       yield* Deferred.await(gate)
       active.delete(key)
       return done
-    }), { workers: 3 })
+    }), { workers: 3, quickPlaces: 0 })
     for (const key of ["a", "b", "c", "d", "e"]) yield* queue.add(key)
     yield* TestClock.adjust(1)
     for (const key of ["a", "b"]) yield* queue.add(key)
@@ -86,7 +86,7 @@ describe("Controller", () => {
     const queue = yield* controller((key) => Effect.suspend(() => {
       seen.push(key)
       return key === "slow" ? Effect.as(Deferred.await(gate), done) : Effect.succeed(done)
-    }), { workers: 1, lendAfterMs: 2000 })
+    }), { workers: 1, quickPlaces: 0, lendAfterMs: 2000 })
     yield* queue.add("slow")
     yield* queue.add("quick")
     yield* TestClock.adjust(1999)

