@@ -76,7 +76,7 @@ export const runController = Effect.fnUntraced(function*<K, E, R>(
       yield* FiberSet.run(running, run(next.taken, next.place, ++runs), { startImmediately: true })
     }
   })
-  const dispatcher = yield* Effect.forkScoped(dispatch)
+  const dispatcher = yield* Effect.forkScoped(dispatch, { startImmediately: true })
   yield* Effect.addFinalizer(() =>
     Fiber.interrupt(dispatcher).pipe(
       Effect.andThen(Effect.timeoutOption(FiberSet.awaitEmpty(running), options.drainMs ?? 5000)),
