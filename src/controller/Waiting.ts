@@ -38,18 +38,20 @@ class Turns<K> {
    * are classes, so that n never grows past the turns left.
    */
   #choose(): number {
+    let waiting = 0
     let highest = -1
     let urgent = -1
     let leastLeft = Infinity
     for (let each = classes.length - 1; each >= 0; each--) {
       if (this.lines[each]!.first === undefined) continue
+      waiting++
       highest = each
       const left = this.#left(each)
       if (left > leastLeft) continue
       leastLeft = left
       urgent = each
     }
-    return this.#mustServe() ? urgent : highest
+    return leastLeft <= waiting && this.#mustServe() ? urgent : highest
   }
 
   #mustServe(): boolean {

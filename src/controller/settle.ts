@@ -76,11 +76,14 @@ export const makeSettle = <K, E>(options: SettleOptions<K, E>) => {
 
   return Effect.fnUntraced(function*(taken: Taken<K>, place: Place, exit: Exit.Exit<Outcome, E>) {
     if (Exit.isFailure(exit)) yield* failed(taken, exit.cause)
-    // One that had a slow place has nothing to wait for: it must not come at once for ever.
-    else yield* ended(taken, exit.value._tag === "Later" && place.kind === "Slow" ? { _tag: "Again" } : exit.value)
+    else yield* ended(taken, comesAtOnce(exit.value, place) ? { _tag: "Again" } : exit.value)
     yield* queue.done(taken.key)
   })
 }
+
+/** `Again` by another name: a look later that is due now, or a run that waits for a slow place and had one. It must not escape the limit. */
+const comesAtOnce = (outcome: Outcome, place: Place): boolean =>
+  (outcome._tag === "RequeueAfter" && outcome.ms <= 0) || (outcome._tag === "Later" && place.kind === "Slow")
 
 /** How often in a row a key asked for another look, and how long it is to wait for it: from some number on, more each time. */
 class Agains<K> {

@@ -88,9 +88,13 @@ describe("what a reconcile asks for", () => {
     })
   )
 
-  it.effect("Later: from a run that had a slow place it is Again, so that it cannot come at once for ever", Effect.fn(function*() {
+  const byAnotherName: ReadonlyArray<{ outcome: Outcome; because: string }> = [
+    { outcome: { _tag: "Later" }, because: "Later from a run that had a slow place" },
+    { outcome: { _tag: "RequeueAfter", ms: 0 }, because: "RequeueAfter no time" }
+  ]
+  it.effect.each(byAnotherName)("$because is Again: it cannot come at once for ever", Effect.fn(function*({ outcome }) {
     let runs = 0
-    const queue = yield* controller("t", () => Effect.sync(() => (runs++, { _tag: "Later" })), { maxAgains: 3 })
+    const queue = yield* controller("t", () => Effect.sync(() => (runs++, outcome)), { maxAgains: 3 })
     yield* queue.add("a", { priority: Priority.Wish })
     yield* TestClock.adjust(0)
     assert.strictEqual(runs, 4)
