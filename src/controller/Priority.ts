@@ -18,14 +18,16 @@ interface Class {
   readonly every: number
   /** What a key is when nobody says: slow work, as a start is, or a quick look. */
   readonly slow: boolean
+  /** A quick add tells something new: a slow key that waits becomes quick. Else every resync would look at all that wait for a start. */
+  readonly isNews: boolean
   /** A retry waits for the key's own delay only, not for the overall limit of retries. */
   readonly retriesAlone: boolean
 }
 
 /** By `Priority`. */
 export const classes: readonly [Class, Class, Class, Class] = [
-  { every: 4, slow: false, retriesAlone: true },
-  { every: 4, slow: false, retriesAlone: false },
-  { every: 4, slow: true, retriesAlone: true },
-  { every: 16, slow: false, retriesAlone: false }
+  { every: 4, slow: false, isNews: true, retriesAlone: true },
+  { every: 4, slow: false, isNews: true, retriesAlone: false },
+  { every: 4, slow: true, isNews: true, retriesAlone: true },
+  { every: 16, slow: false, isNews: false, retriesAlone: false }
 ]

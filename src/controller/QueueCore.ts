@@ -2,7 +2,7 @@
 import type { Clock } from "effect"
 import { type Entry, Line } from "./Line.ts"
 import { monotonicMsOf } from "./monotonic.ts"
-import type { Priority } from "./Priority.ts"
+import { classes, type Priority } from "./Priority.ts"
 import { type Item, Waiting } from "./Waiting.ts"
 import * as metrics from "../telemetry/metrics.ts"
 
@@ -56,9 +56,9 @@ export class QueueCore<K> {
 
   #raise(item: Item<K>, priority: Priority, slow: boolean, trigger: string): void {
     item.trigger = trigger
-    const quickens = item.slow && !slow
+    const quickens = item.slow && !slow && classes[priority].isNews
     if (item.inClass === undefined) {
-      item.slow &&= slow
+      if (quickens) item.slow = false
       if (priority < item.priority) item.priority = priority
       return
     }

@@ -23,7 +23,10 @@ export { Priority, type Free, type Taken }
 export interface AddOptions {
   /** Default: `Event`. A key that waits already is raised, never lowered. */
   readonly priority?: Priority
-  /** It will keep a worker busy for long. Default: true for `Wish`, else false. A key that waits already becomes quick, never slow. */
+  /**
+   * It will keep a worker busy for long. Default: true for `Wish`, else false. A key that waits already becomes quick, never
+   * slow; the resync alone, which knows nothing new, leaves it as it is.
+   */
   readonly slow?: boolean
   /** What brought it, for the logs alone. */
   readonly trigger?: string

@@ -65,7 +65,7 @@ describe("the order of keys", () => {
   it.effect("keeps the place of a slow key that becomes quick, and lets it pass the slow ones where there is room for quick keys alone", Effect.fn(function*() {
     const queue = yield* makeWorkQueue<string>({ name: "t" })
     for (const key of ["a", "b", "c"]) yield* queue.add(key, { priority: Wish })
-    for (const key of ["a", "c"]) yield* queue.add(key, { priority: Resync })
+    for (const key of ["a", "c"]) yield* queue.add(key, { priority: Wish, slow: false })
     assert.strictEqual((yield* takeFor(queue, "Any"))?.key, "a")
     const quick = yield* takeFor(queue, "Quick")
     assert.deepStrictEqual([quick?.key, quick?.priority, quick?.slow], ["c", Wish, false])
@@ -76,7 +76,17 @@ describe("the order of keys", () => {
     assert.deepStrictEqual([slow?.key, slow?.slow], ["b", true])
   }))
 
-  it.effect("stays quick when a quick add and a slow add come while the key is worked on, in either order", Effect.fn(function*() {
+  it.effect("is as it was for a key that waits for a slow place when the resync comes by, but any news is looked at", Effect.fn(function*() {
+    const queue = yield* makeWorkQueue<string>({ name: "t" })
+    for (const key of ["a", "b"]) yield* queue.add(key, { priority: Wish })
+    for (const key of ["a", "b"]) yield* queue.add(key, { priority: Resync })
+    assert.isUndefined(yield* takeFor(queue, "Quick"))
+    yield* queue.add("b", { priority: Event })
+    assert.strictEqual((yield* takeFor(queue, "Quick"))?.key, "b")
+    assert.strictEqual((yield* takeFor(queue, "Any"))?.key, "a")
+  }))
+
+  it.effect("has a key quick when a quick add and a slow add come while the key is worked on, in either order", Effect.fn(function*() {
     const queue = yield* makeWorkQueue<string>({ name: "t" })
     for (const [first, second] of [[true, false], [false, true]] as const) {
       yield* queue.add("a")
