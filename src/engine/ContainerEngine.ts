@@ -8,6 +8,7 @@
  */
 import { Context, type Effect, Schema, type Stream } from "effect"
 import type { GameId } from "../domain/GameId.ts"
+import type { GameSpec } from "../domain/GameSpec.ts"
 
 export const EngineReason = Schema.Literals([
   /** The engine has no such container (404 for a full id). */
@@ -22,7 +23,7 @@ export const EngineReason = Schema.Literals([
   "NetworkMissing",
   /** The engine refused the request as it stands (400). */
   "Invalid",
-  /** The engine took the start and the container could not be started (500, exit 126, 127, 128). */
+  /** The container could not be started (400, 500), or its program could not be executed (it ended with 126 or 127 at once). */
   "StartFailed",
   /** A pull that the registry or the engine refused. */
   "PullFailed",
@@ -36,7 +37,7 @@ export const EngineReason = Schema.Literals([
   "Undecodable",
   /** Not sent: this controller does not hold the lease, or not for long enough. */
   "NotLeader",
-  /** Any other failure of the engine (5xx). */
+  /** Any other failure: `status` and `message` are the engine's own. */
   "Internal"
 ])
 export type EngineReason = typeof EngineReason.Type
@@ -56,6 +57,10 @@ export const isTransient = (error: EngineError): boolean =>
 const transient: ReadonlySet<EngineReason> = new Set(
   ["Unavailable", "Timeout", "Undecodable", "NotLeader", "Conflict", "NotFound", "Internal"]
 )
+
+/** The engine itself said no, in its own words: not a call that it never got, or whose answer never came or makes no sense. */
+export const isAnswer = (error: EngineError): boolean => !unanswered.has(error.reason)
+const unanswered: ReadonlySet<EngineReason> = new Set(["Unavailable", "Timeout", "Undecodable", "NotLeader", "PullStalled"])
 
 export interface EngineIdentity {
   /** Stable across restarts of the engine and different for each engine and data root. */
@@ -84,7 +89,7 @@ export interface ContainerDetail extends ContainerSummary {
   readonly startedAtMs: number | null
   /** null while it runs or before it ever ran. */
   readonly exit: ContainerExit | null
-  /** Why the last start failed, as the engine says it; empty when it did not. */
+  /** Why the last start failed, as the engine says it or as its end shows; empty when it did not. */
   readonly startError: string
   /** The signal that asks it to end: the spec's, else the image's, else SIGTERM. */
   readonly stopSignal: string
@@ -108,14 +113,8 @@ export interface ContainerTemplate {
   readonly generation: number
   readonly specHash: string
   readonly createdAtMs: number
-  readonly command: ReadonlyArray<string> | undefined
-  readonly args: ReadonlyArray<string> | undefined
-  readonly env: Readonly<Record<string, string>>
-  readonly labels: Readonly<Record<string, string>>
-  readonly cpus: number | undefined
-  readonly memoryBytes: number | undefined
-  readonly pids: number | undefined
-  readonly stopSignal: string | undefined
+  /** Passed on as it is: what of it a container has, and in which of the engine's words, is the engine's to say. */
+  readonly spec: GameSpec
 }
 
 /** Something happened to a container of ours, or the stream was (re)opened and a full list is due. */
@@ -137,8 +136,12 @@ export class ContainerEngine extends Context.Service<ContainerEngine, {
   readonly inspect: (id: string) => Effect.Effect<ContainerDetail | "gone", EngineError>
   /** Makes the container without starting it; answers its full id. */
   readonly create: (template: ContainerTemplate) => Effect.Effect<string, EngineError>
-  /** Starts it. Already running is success. */
-  readonly start: (id: string) => Effect.Effect<void, EngineError>
+  /**
+   * Starts it, and answers how it is when its program had its chance to fail: a program that could not be executed (exit
+   * 126, 127 of a container that `create` made) is `StartFailed`; one that ran and ended meanwhile was started. A container
+   * that ran already is answered at once; one that is gone by then is `NotFound`.
+   */
+  readonly start: (id: string) => Effect.Effect<ContainerDetail, EngineError>
   /** Sends a signal. Not running is success. */
   readonly kill: (id: string, signal: string) => Effect.Effect<void, EngineError>
   /** Has the engine leave restarts to us from now on. */

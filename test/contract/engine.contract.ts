@@ -2,13 +2,20 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import type { GameId } from "../../src/domain/GameId.ts"
-import type { ContainerEngine, ContainerTemplate, EngineError } from "../../src/engine/ContainerEngine.ts"
+import type { ContainerDetail, ContainerEngine, ContainerTemplate, EngineError } from "../../src/engine/ContainerEngine.ts"
 import { until } from "../support/until.ts"
 
 export interface OpenEngine {
   readonly engine: ContainerEngine["Service"]
   /** On the host; runs until it is told to end. */
   readonly image: string
+  /** Commands of that image. */
+  readonly commands: {
+    readonly missing: ReadonlyArray<string>
+    readonly notExecutable: ReadonlyArray<string>
+    /** Ends by itself with that code, after so long. */
+    readonly ends: (code: number, afterMs: number) => ReadonlyArray<string>
+  }
   /** A container of somebody else with that name; answers its id. */
   readonly foreign: (name: string) => Promise<string>
   /** A running container made by hand with the contract's labels for that game, `restarts`: with a restart policy; its id. */
@@ -18,6 +25,11 @@ export interface OpenEngine {
   readonly pauseBehind: (id: string) => Promise<void>
   readonly removeBehind: (id: string) => Promise<void>
   readonly close: () => Promise<void>
+}
+
+const assertThere = (seen: ContainerDetail | "gone"): ContainerDetail => {
+  if (seen === "gone") throw new Error("it is gone")
+  return seen
 }
 
 export const engineContract = (name: string, open: () => Promise<OpenEngine>): void => {
@@ -31,8 +43,7 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
     const reason = (effect: (engine: ContainerEngine["Service"]) => Effect.Effect<unknown, EngineError>) =>
       Effect.runPromise(Effect.map(Effect.flip(effect(opened.engine)), (error) => error.reason))
     const template = (gameId: string, more: Partial<ContainerTemplate> = {}): ContainerTemplate => ({
-      gameId: gameId as GameId, imageRef: opened.image, generation: 3, specHash: "v1:x", createdAtMs: 5, command: undefined, args: undefined,
-      env: {}, labels: {}, cpus: undefined, memoryBytes: undefined, pids: undefined, stopSignal: undefined, ...more
+      gameId: gameId as GameId, imageRef: opened.image, generation: 3, specHash: "v1:x", createdAtMs: 5, spec: {}, ...more
     })
     const state = async (id: string) => {
       const seen = await run((engine) => engine.inspect(id))
@@ -152,6 +163,53 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
       assert.isFalse(await armed())
       assert.strictEqual(await state(id), "running")
       await opened.removeBehind(id)
+    })
+
+    const made = (gameId: string, command: ReadonlyArray<string>) => run((engine) => engine.create(template(gameId, { spec: { command } })))
+    const look = async (id: string) => {
+      const seen = await run((engine) => engine.inspect(id))
+      return assertThere(seen)
+    }
+
+    it("answers how a container is after its start, at once when it ran already", async () => {
+      const id = await run((engine) => engine.create(template("start1")))
+      const started = await run((engine) => engine.start(id))
+      assert.deepInclude(started, { id, state: "running", gameId: "start1" as GameId, exit: null, startError: "" })
+      assert.deepStrictEqual(await run((engine) => engine.start(id)), started)
+      await opened.removeBehind(id)
+    })
+
+    it.each([["missing", 127], ["notExecutable", 126]] as const)("fails the start of a program that is %s, and whoever looks later sees that it failed", async (which, code) => {
+      const id = await made("start2", opened.commands[which])
+      for (const _ of [1, 2]) {
+        const error = await Effect.runPromise(Effect.flip(opened.engine.start(id)))
+        assert.deepInclude(error, { operation: "start", reason: "StartFailed" })
+        assert.include(error.message, `could not be executed (exit code ${code}`)
+        const later = await look(id)
+        assert.deepInclude(later, { state: "exited", startError: error.message })
+        assert.strictEqual(later.exit?.code, code)
+      }
+      await run((engine) => engine.remove(id))
+    })
+
+    it.each([0, 3])("takes a program that ends with %d at once for one that was started", async (code) => {
+      const id = await made("start3", opened.commands.ends(code, 0))
+      const started = await run((engine) => engine.start(id))
+      assert.strictEqual(started.startError, "")
+      await until("it ended", async () => (await state(id)) === "exited")
+      const ended = await look(id)
+      assert.deepStrictEqual([ended.exit?.code, ended.startError], [code, ""])
+      assert.isTrue(code === 0 || ended.exit?.finishedAtMs !== null)
+      await run((engine) => engine.remove(id))
+    })
+
+    it("takes a program that ran and ended with 127 for one that ended", async () => {
+      const id = await made("start4", opened.commands.ends(127, 2000))
+      assert.deepInclude(await run((engine) => engine.start(id)), { state: "running" })
+      await until("it ended", async () => (await state(id)) === "exited")
+      const ended = await look(id)
+      assert.deepStrictEqual([ended.exit?.code, ended.startError], [127, ""])
+      await run((engine) => engine.remove(id))
     })
 
     it("tells the same identity each time", async () => {

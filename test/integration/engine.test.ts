@@ -16,6 +16,11 @@ for (const { host, name } of environment.engines) {
     return {
       engine,
       image: environment.images.game,
+      commands: {
+        missing: ["/no/such/program"],
+        notExecutable: ["/etc/hosts"],
+        ends: (code, afterMs) => ["/bin/sh", "-c", `sleep ${afterMs / 1000}; exit ${code}`]
+      },
       foreign: async (containerName) => (await world.docker.createContainer({ name: containerName, Image: environment.images.game })).id,
       byHand: (gameId, options) => world.runByHand(gameId, options),
       pauseBehind: (id) => world.docker.getContainer(id).pause().then(() => {}),
@@ -38,8 +43,7 @@ for (const { host, name } of environment.engines) {
       await until("opened", () => seen.length > 0)
       assert.deepStrictEqual(seen[0], { _tag: "Opened" })
       const id = await Effect.runPromise(engine.create({
-        gameId: "ev1" as GameId, imageRef: environment.images.game, generation: 1, specHash: "v1:x", createdAtMs: 1, command: undefined, args: undefined,
-        env: {}, labels: {}, cpus: undefined, memoryBytes: undefined, pids: undefined, stopSignal: undefined
+        gameId: "ev1" as GameId, imageRef: environment.images.game, generation: 1, specHash: "v1:x", createdAtMs: 1, spec: {}
       }))
       await Effect.runPromise(engine.start(id))
       await world.docker.getContainer(id).remove({ force: true, v: true })

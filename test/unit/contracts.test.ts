@@ -46,6 +46,7 @@ engineContract("in memory", async () => {
   return {
     engine: Context.get(context, ContainerEngine),
     image,
+    commands: { missing: ["missing"], notExecutable: ["noexec"], ends: (code, afterMs) => [`exit=${code}`, `after=${afterMs}`] },
     foreign: async (name) => world.run({ name, image, labels: {} }).id,
     byHand: async (gameId, { restarts = false } = {}) => world.run(world.byHand(gameId, image, { restartsByItself: restarts })).id,
     pauseBehind: async (id) => world.pause(id),

@@ -20,10 +20,16 @@ import { jobStreams } from "../support/fakes/StreamsWorld.ts"
 const g1 = "g1" as GameId
 const image = "galaxy/engine:1.4.2"
 const templateOf = (args: ReadonlyArray<string> = [], imageRef = image): ContainerTemplate => ({
-  gameId: g1, imageRef, generation: 1, specHash: "v1:x", createdAtMs: 5, command: undefined, args, env: {}, labels: {},
-  cpus: undefined, memoryBytes: undefined, pids: undefined, stopSignal: undefined
+  gameId: g1, imageRef, generation: 1, specHash: "v1:x", createdAtMs: 5, spec: { args }
 })
 const reasonOf = <A, E extends EngineError | StoreError>(effect: Effect.Effect<A, E>) => Effect.map(Effect.flip(effect), ({ reason }) => reason)
+
+/** Starts it, and lets the time pass until the engine looks at its program. */
+const startNow = Effect.fnUntraced(function*(engine: ContainerEngine["Service"], id: string) {
+  const starting = yield* Effect.forkChild(engine.start(id), { startImmediately: true })
+  yield* TestClock.adjust(100)
+  return yield* Fiber.join(starting)
+})
 
 /** An engine with the image on its host. */
 const withEngine = <A, E>(body: (engine: ContainerEngine["Service"], world: FakeEngine["Service"]) => Effect.Effect<A, E, never>) =>
@@ -41,8 +47,8 @@ describe("the fake engine", () => {
       assert.match(id, /^[0-9a-f]{64}$/)
       const stateNow = Effect.map(engine.inspect(id), (seen) => seen === "gone" ? seen : seen.state)
       assert.strictEqual(yield* stateNow, "created")
-      yield* engine.start(id)
-      yield* engine.start(id)
+      assert.deepInclude(yield* startNow(engine, id), { state: "running", startError: "" })
+      assert.deepInclude(yield* engine.start(id), { state: "running" })
       assert.strictEqual(yield* stateNow, "running")
       assert.strictEqual(yield* reasonOf(engine.remove(id)), "Conflict")
       world.pause(id)
@@ -51,7 +57,7 @@ describe("the fake engine", () => {
       assert.strictEqual(yield* stateNow, "running")
       yield* TestClock.adjust(200)
       const ended = yield* engine.inspect(id)
-      assert.deepInclude(ended, { state: "exited", exit: { code: 0, oomKilled: false, finishedAtMs: 1200 } })
+      assert.deepInclude(ended, { state: "exited", exit: { code: 0, oomKilled: false, finishedAtMs: 1300 } })
       yield* engine.kill(id, "SIGKILL")
       yield* engine.remove(id)
       yield* engine.remove(id)
@@ -106,6 +112,32 @@ describe("the fake engine", () => {
       assert.strictEqual(yield* reasonOf(engine.start(other.id)), "NetworkMissing")
     })))
 
+  it.effect("answers a start when the program had its chance to fail, or when it ended", () =>
+    withEngine(Effect.fnUntraced(function*(engine, world) {
+      const command = (...args: ReadonlyArray<string>) => world.make({ name: args.join("-"), image, command: args, init: true, labels: world.byHand("g1", image).labels! }).id
+      const late = yield* Effect.forkChild(reasonOf(engine.start(command("missing", "after=99"))), { startImmediately: true })
+      const early = yield* Effect.forkChild(reasonOf(engine.start(command("noexec", "after=5"))), { startImmediately: true })
+      const own = yield* Effect.forkChild(engine.start(command("exit=3", "after=5")), { startImmediately: true })
+      const up = yield* Effect.forkChild(engine.start(command("up")), { startImmediately: true })
+      yield* TestClock.adjust(5)
+      assert.strictEqual(yield* Fiber.join(early), "StartFailed")
+      assert.deepInclude(yield* Fiber.join(own), { state: "exited", startError: "" })
+      yield* TestClock.adjust(95)
+      assert.strictEqual(yield* Fiber.join(late), "StartFailed")
+      assert.deepInclude(yield* Fiber.join(up), { state: "running" })
+      const gone = yield* Effect.forkChild(reasonOf(engine.start(command("gone"))), { startImmediately: true })
+      world.switchTo("another")
+      yield* TestClock.adjust(100)
+      assert.strictEqual(yield* Fiber.join(gone), "NotFound")
+    })))
+
+  it.effect("leaves an exit code to the program that no init process ran", () =>
+    withEngine(Effect.fnUntraced(function*(engine, world) {
+      const byHand = world.run(world.byHand("g2", image, { command: ["exit=127"] }))
+      yield* TestClock.adjust(0)
+      assert.deepInclude(yield* engine.inspect(byHand.id), { state: "exited", startError: "" })
+    })))
+
   it.effect("lists containers with our labels, made by hand too, but none that an image labels", () =>
     withEngine(Effect.fnUntraced(function*(engine, world) {
       world.image("evil:1", { labels: world.byHand("g9", "evil:1").labels! })
@@ -150,7 +182,7 @@ describe("the fake engine", () => {
     withEngine(Effect.fnUntraced(function*(engine, world) {
       const id = yield* engine.create(templateOf())
       for (const how of ["asked", "killed"] as const) {
-        yield* engine.start(id)
+        yield* startNow(engine, id)
         world.goDown(how)
         world.answers.up()
         const seen = yield* engine.inspect(id)
@@ -169,7 +201,7 @@ describe("the fake engine", () => {
       })), { startImmediately: true })
       yield* TestClock.adjust(0)
       const id = yield* engine.create(templateOf())
-      yield* engine.start(id)
+      yield* startNow(engine, id)
       world.exit(id, 0)
       yield* TestClock.adjust(0)
       world.events.line.mode = "silent"

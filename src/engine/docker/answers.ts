@@ -1,7 +1,7 @@
 /** What the engine answers, as far as it is used, and its translation into the domain's words. */
 import { Schema } from "effect"
 import { isGameId } from "../../domain/GameId.ts"
-import { ContainerState, type ContainerDetail, type ContainerSummary } from "../ContainerEngine.ts"
+import { ContainerState, type ContainerDetail, type ContainerExit, type ContainerSummary } from "../ContainerEngine.ts"
 import { kindValue, labels, ownerValue } from "./createBody.ts"
 
 const Labels = Schema.NullOr(Schema.Record(Schema.String, Schema.String))
@@ -42,8 +42,14 @@ export const InspectedContainer = Schema.Struct({
     StopSignal: Schema.optionalKey(Schema.String),
     Labels
   }),
-  HostConfig: Schema.Struct({ RestartPolicy: Schema.Struct({ Name: Schema.String }) })
+  HostConfig: Schema.Struct({
+    RestartPolicy: Schema.Struct({ Name: Schema.String }),
+    /** Whether the engine's init process runs the program. null: as the engine is set, by an older API. */
+    Init: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
+  })
 })
+
+export type Inspected = typeof InspectedContainer.Type
 
 export const InspectedImage = Schema.Struct({
   Id: Schema.String,
@@ -82,34 +88,58 @@ export const summary = (listed: typeof ListedContainer.Type): ContainerSummary |
   return { ...common(listed.Id, name, of, ""), gameId, state: listed.State, createdAtMs: listed.Created * 1000 }
 }
 
-export const detail = (seen: typeof InspectedContainer.Type, enginePort: number): ContainerDetail | undefined => {
+export const detail = (seen: Inspected, enginePort: number): ContainerDetail | undefined => {
   const of = seen.Config.Labels ?? {}
   const gameId = of[labels.gameId]
   if (!isGameId(gameId)) return undefined
   const { State: state } = seen
-  const ended = state.Status === "exited" || state.Status === "dead" || state.Status === "removing"
   const startedAtMs = timeMs(state.StartedAt)
+  const exit = ends.has(state.Status) && startedAtMs !== null
+    ? { code: state.ExitCode, oomKilled: state.OOMKilled, finishedAtMs: exitTime(state, startedAtMs) }
+    : null
   return {
     ...common(seen.Id, seen.Name.replace(/^\//, ""), of, seen.Config.Image),
     gameId,
     state: state.Status,
     createdAtMs: timeMs(seen.Created) ?? 0,
     startedAtMs,
-    exit: ended && startedAtMs !== null
-      ? { code: state.ExitCode, oomKilled: state.OOMKilled, finishedAtMs: exitTime(state, startedAtMs) }
-      : null,
-    startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error,
+    exit,
+    startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error || failedStart(seen, startedAtMs, exit),
     stopSignal: seen.Config.StopSignal || "SIGTERM",
     restartsByItself: !["", "no"].includes(seen.HostConfig.RestartPolicy.Name),
     endpoint: `http://${seen.Config.Hostname}:${enginePort}`
   }
 }
 
+const ends: ReadonlySet<string> = new Set(["exited", "dead", "removing"])
+
 /**
  * An engine that finds a container dead at its own start and has no record of its end says code 0 and keeps the zero time,
- * or the end of an earlier run: then nobody knows how this run ended.
+ * or the end of an earlier run: then nobody knows how this run ended. A code other than 0 is always of this run, though
+ * old engines take its beginning for later than its end when it ends at once.
  */
-const exitTime = (state: { readonly FinishedAt: string }, startedAtMs: number): number | null => {
+const exitTime = (state: Inspected["State"], startedAtMs: number): number | null => {
   const finishedAtMs = timeMs(state.FinishedAt)
-  return finishedAtMs !== null && finishedAtMs >= startedAtMs ? finishedAtMs : null
+  if (finishedAtMs === null || finishedAtMs >= startedAtMs) return finishedAtMs
+  return state.ExitCode === 0 ? null : startedAtMs
 }
+
+/** The init process's own exit codes for a program that it could not execute. */
+const executionErrors: Readonly<Record<number, string>> = { 126: "it is not executable", 127: "it does not exist" }
+
+/** What the end of a container says of the execution of its program; undefined: it was executed, or no init process told. */
+export const executionError = ({ HostConfig, State }: Inspected): string | undefined => {
+  const problem = HostConfig.Init === true && ends.has(State.Status) ? executionErrors[State.ExitCode] : undefined
+  return problem && `the program could not be executed (exit code ${State.ExitCode}: ${problem})`
+}
+
+/**
+ * A program that ran longer, as far as the engine's times tell, was executed: 126 and 127 are its own then. New engines
+ * count from before the process is there, which takes a second when they are busy.
+ */
+const shortestRunMs = 1500
+
+const failedStart = (seen: Inspected, startedAtMs: number | null, exit: ContainerExit | null): string =>
+  startedAtMs !== null && exit !== null && exit.finishedAtMs !== null && exit.finishedAtMs - startedAtMs <= shortestRunMs
+    ? executionError(seen) ?? ""
+    : ""

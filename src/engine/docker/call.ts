@@ -6,6 +6,7 @@ import { inspect } from "node:util"
 import { Duration, Effect, Metric, Result, Schema, Semaphore } from "effect"
 import * as metrics from "../../telemetry/metrics.ts"
 import { EngineError, type EngineReason } from "../ContainerEngine.ts"
+import { notLeader, type Permission } from "../Permission.ts"
 
 export interface CallOptions {
   /** For errors and metrics. */
@@ -19,14 +20,6 @@ export interface CallOptions {
 
 export interface Caller {
   readonly call: <A>(options: CallOptions, send: (signal: AbortSignal) => Promise<A>) => Effect.Effect<A, EngineError>
-}
-
-/** Who may change something, and for how long. */
-export interface Permission {
-  /** Asked after a place was had and right before the call is sent: the last moment to refuse. */
-  readonly guard: Effect.Effect<void, EngineError>
-  /** Completes when the permission is lost: then nobody waits any longer for the answer to a change. */
-  readonly lost: Effect.Effect<void>
 }
 
 export const makeCaller = (maxInFlight: number, permission: Permission | undefined): Caller => {
@@ -73,9 +66,6 @@ const unprinted = (signal: AbortSignal): AbortSignal => Object.defineProperty(si
 
 const permitted = <A>(operation: string, send: Effect.Effect<A, EngineError>, { guard, lost }: Permission) =>
   Effect.andThen(guard, Effect.raceFirst(send, Effect.andThen(lost, Effect.suspend(() => Effect.fail(notLeader(operation))))))
-
-export const notLeader = (operation: string): EngineError =>
-  new EngineError({ operation, reason: "NotLeader", message: "this controller does not hold the lease any more" })
 
 /** Made once each: a metric with attributes is looked up by all of them again. */
 const durations = new Map<string, ReturnType<typeof withOperation>>()

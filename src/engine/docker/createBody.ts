@@ -1,6 +1,8 @@
 /** The body that makes a game's container: name, labels, state, network and hardening of the contract. Pure. */
 import type Docker from "dockerode"
 import { containerName, type GameId } from "../../domain/GameId.ts"
+import type { GameSpec } from "../../domain/GameSpec.ts"
+import { parseMemoryBytes } from "../../domain/Quantity.ts"
 import type { ContainerTemplate } from "../ContainerEngine.ts"
 
 export const statePath = "/var/lib/galaxy-game"
@@ -29,19 +31,20 @@ export const createBody = (
   settings: BodySettings,
   networkId: string
 ): Docker.ContainerCreateOptions => {
+  const { spec } = template
   const name = containerName(template.gameId)
-  const env = { GAME_STATE_PATH: statePath, STORAGE_PATH: statePath, ...template.env }
+  const env = { GAME_STATE_PATH: statePath, STORAGE_PATH: statePath, ...spec.env }
   return {
     Image: template.imageRef,
     Hostname: name,
     Env: Object.entries(env).map(([key, value]) => `${key}=${value}`),
-    ...(template.command === undefined ? {} : { Entrypoint: [...template.command] }),
-    ...(template.args === undefined ? {} : { Cmd: [...template.args] }),
-    ...(template.stopSignal === undefined ? {} : { StopSignal: template.stopSignal }),
+    ...(spec.command === undefined ? {} : { Entrypoint: [...spec.command] }),
+    ...(spec.args === undefined ? {} : { Cmd: [...spec.args] }),
+    ...(spec.stop_signal === undefined ? {} : { StopSignal: spec.stop_signal }),
     // An image's own health check costs three engine events a probe and may ask for one each millisecond.
     Healthcheck: { Test: ["NONE"] },
     Labels: {
-      ...template.labels,
+      ...spec.labels,
       // Last, and all of them: neither a spec nor an image may supply one.
       [labels.owner]: ownerValue,
       [labels.kind]: kindValue,
@@ -57,14 +60,22 @@ export const createBody = (
       RestartPolicy: { Name: "no" },
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],
-      PidsLimit: template.pids ?? defaultPids,
-      ...(template.memoryBytes === undefined ? {} : { Memory: template.memoryBytes, MemorySwap: template.memoryBytes }),
-      ...(template.cpus === undefined ? {} : { NanoCpus: Math.round(template.cpus * 1e9) }),
+      ...limits(spec.resources ?? {}),
       LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
       Init: true
     },
     NetworkingConfig: { EndpointsConfig: { [networkId]: { Aliases: [name] } } }
   } as unknown as Docker.ContainerCreateOptions
+}
+
+const limits = ({ cpus, memory, pids = defaultPids }: NonNullable<GameSpec["resources"]>) => {
+  const bytes = memory === undefined ? undefined : parseMemoryBytes(memory)
+  return {
+    PidsLimit: pids,
+    // The same for both: no swap beside it.
+    ...(bytes === undefined ? {} : { Memory: bytes, MemorySwap: bytes }),
+    ...(cpus === undefined ? {} : { NanoCpus: Math.round(cpus * 1e9) })
+  }
 }
 
 const stateMount = (gameId: GameId, name: string, { stateRoot }: BodySettings) =>

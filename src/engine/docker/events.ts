@@ -11,6 +11,7 @@ import type { KnownContainers } from "../KnownContainers.ts"
 import { engineError } from "./call.ts"
 import { kindValue, labels, ownerValue } from "./createBody.ts"
 import { JsonObjectStream } from "./jsonStream.ts"
+import type { StartWatch } from "./StartWatch.ts"
 
 export interface EventOptions {
   readonly client: Docker
@@ -18,8 +19,8 @@ export interface EventOptions {
   readonly known: KnownContainers
   /** Run before each connection: agrees on the API version anew. */
   readonly greet: Effect.Effect<unknown, EngineError>
-  /** Whether this process itself just made or started that container: then the event says nothing new. */
-  readonly isOwnEcho: (containerId: string, action: string) => boolean
+  /** Told of every start and end. */
+  readonly watch: StartWatch
 }
 
 /** Events wait here while the games are looked at; a full list makes up for what falls off. */
@@ -110,7 +111,7 @@ const read = (body: Readable, options: EventOptions): Stream.Stream<EngineEvent,
 /** The actions after which a game may look different; health checks, execs and sent signals are none. */
 const telling: ReadonlySet<string> = new Set(["start", "die", "oom", "pause", "unpause", "rename", "destroy"])
 
-const toEvent = (object: unknown, { isOwnEcho, known }: EventOptions): EngineEvent | undefined => {
+const toEvent = (object: unknown, { known, watch }: EventOptions): EngineEvent | undefined => {
   const decoded = decode(object)
   if (decoded._tag === "None") return undefined
   const { Action, Actor, id, status } = decoded.value
@@ -121,5 +122,6 @@ const toEvent = (object: unknown, { isOwnEcho, known }: EventOptions): EngineEve
   if (!isGameId(gameId)) return undefined
   if (action === "destroy") known.gone(gameId, containerId)
   else if (action === "create" || action === "start") known.seen(gameId, containerId)
-  return telling.has(action) && !isOwnEcho(containerId, action) ? { _tag: "Changed", gameId, containerId, action } : undefined
+  // What this process itself just started is no news.
+  return telling.has(action) && !watch.heard(containerId, action) ? { _tag: "Changed", gameId, containerId, action } : undefined
 }

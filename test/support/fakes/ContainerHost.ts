@@ -26,6 +26,7 @@ export interface ContainerRequest {
   readonly command?: ReadonlyArray<string>
   readonly stopSignal?: string
   readonly restartsByItself?: boolean
+  readonly init?: boolean
 }
 
 export class ContainerHost {
@@ -104,6 +105,8 @@ export class ContainerHost {
       exit: null,
       startError: "",
       stopSignal: request.stopSignal ?? "SIGTERM",
+      init: request.init ?? false,
+      onEnd: new Set(),
       restartsByItself: request.restartsByItself ?? false,
       behaviour: behaviourOf([...image.words, ...request.command ?? []]),
       runs: 0,
@@ -210,6 +213,7 @@ export class ContainerHost {
     container.exit = exit
     if (exit.oomKilled) this.happened("oom", container)
     this.become(container, "exited", "die")
+    for (const ended of Array.from(container.onEnd)) ended()
   }
 
   protected drop(container: FakeContainer): void {

@@ -5,8 +5,8 @@ import {
   type ContainerDetail, ContainerEngine, type ContainerSummary, type ContainerTemplate, EngineError
 } from "../../../src/engine/ContainerEngine.ts"
 import { KnownContainers } from "../../../src/engine/KnownContainers.ts"
-import { notLeader, type Permission } from "../../../src/engine/docker/call.ts"
-import { byImageAlone, type FakeContainer, isLabelled, labelNames, refusal } from "./container.ts"
+import { notLeader, type Permission } from "../../../src/engine/Permission.ts"
+import { alive, byImageAlone, executionError, type FakeContainer, isLabelled, labelNames, refusal } from "./container.ts"
 import { EngineWorld } from "./EngineWorld.ts"
 import { makePull } from "./pull.ts"
 import { makeSurroundings } from "./Surroundings.ts"
@@ -18,6 +18,8 @@ export interface FakeEngineOptions {
   readonly pullStallMs?: number
   readonly permission?: Permission
   readonly deadlines?: Partial<typeof defaultDeadlines>
+  /** From a start to the look at its program. Default: as the real adapter's. */
+  readonly lookAfterMs?: number
 }
 
 /** As the real adapter's. */
@@ -64,7 +66,7 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
       (container) => container === undefined ? world.answers.reach<A, EngineError>(done, gone, mutates) : container.answers.reach<A, EngineError>(done, gone, mutates)
     ), world.get(id))
   }
-  const change = (verb: string, deadlineMs: number, id: string, body: () => void) =>
+  const change = <A>(verb: string, deadlineMs: number, id: string, body: () => A) =>
     fullId.test(id)
       ? askOf(verb, deadlineMs, id, body)
       : Effect.fail(refusal(verb, "Invalid", `${JSON.stringify(id)} is not a full container id`, 400))
@@ -74,6 +76,11 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
       Effect.tap((id) => Effect.sync(() => known.made(template.gameId, id))),
       Effect.tapError(() => Effect.sync(() => known.doubt(template.gameId)))
     )
+
+  const inspectOf = (id: string) =>
+    fullId.test(id)
+      ? askOf("inspect", deadlines.inspect, id, () => inspect(world, id, options.enginePort ?? 8080), false)
+      : Effect.fail(refusal("inspect", "Invalid", `${JSON.stringify(id)} is not a full container id`, 400))
 
   const engine: ContainerEngine["Service"] = {
     identity: ask("ping", deadlines.ping, null, () => ({ id: world.engineId, version: world.version, apiVersion: "1.41" })),
@@ -85,16 +92,20 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
           Effect.onExit((exit) => Effect.sync(() => done(Exit.isSuccess(exit) ? exit.value : null)))
         )
       }),
-    inspect: (id) =>
-      fullId.test(id)
-        ? askOf("inspect", deadlines.inspect, id, () => inspect(world, id, options.enginePort ?? 8080), false)
-        : Effect.fail(refusal("inspect", "Invalid", `${JSON.stringify(id)} is not a full container id`, 400)),
+    inspect: inspectOf,
     create,
-    start: (id) =>
-      Effect.suspend(() => {
-        echoes.add(id)
-        return change("start", deadlines.change, id, () => world.start(id))
-      }),
+    start: Effect.fnUntraced(function*(id) {
+      echoes.add(id)
+      const isFresh = yield* change("start", deadlines.change, id, () => {
+        const ran = world.get(id)?.state === "running"
+        world.start(id)
+        return !ran
+      })
+      if (isFresh) yield* Effect.raceFirst(ended(world.get(id)), Effect.sleep(options.lookAfterMs ?? 100))
+      const seen = yield* inspectOf(id)
+      if (seen === "gone") return yield* refusal("start", "NotFound", `container ${id} is gone right after its start`, 404)
+      return isFresh && seen.startError !== "" ? yield* refusal("start", "StartFailed", seen.startError, 500) : seen
+    }),
     kill: (id, signal) => change("kill", deadlines.kill, id, () => world.kill(id, signal)),
     disarm: (id) => change("update", deadlines.kill, id, () => world.disarm(id)),
     unpause: (id) => change("unpause", deadlines.kill, id, () => world.unpause(id)),
@@ -128,6 +139,15 @@ export const withPermission = (engine: ContainerEngine["Service"], { guard, lost
     remove: (id) => permitted("remove", engine.remove(id))
   }
 }
+
+/** Completes when it does not run any more. */
+const ended = (container: FakeContainer | undefined): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (container === undefined || !alive(container)) return resume(Effect.void)
+    const tell = () => resume(Effect.void)
+    container.onEnd.add(tell)
+    return Effect.sync(() => container.onEnd.delete(tell))
+  })
 
 const away = (operation: string): EngineError =>
   new EngineError({ operation, reason: "Unavailable", message: "connect ECONNREFUSED /var/run/docker.sock" })
@@ -192,20 +212,21 @@ const inspect = (world: EngineWorld, id: string, port: number): ContainerDetail 
     name: container.name,
     startedAtMs: container.startedAtMs,
     exit: ended ? container.exit : null,
-    startError: container.startError,
+    startError: container.startError || (ended ? executionError(container) : ""),
     stopSignal: container.stopSignal,
     restartsByItself: container.restartsByItself,
     endpoint: `http://${container.hostname}:${port}`
   }
 }
 
-const requestOf = (template: ContainerTemplate) => ({
+const requestOf = ({ spec, ...template }: ContainerTemplate) => ({
   name: containerName(template.gameId),
   image: template.imageRef,
-  command: [...template.command ?? [], ...template.args ?? []],
-  ...(template.stopSignal === undefined ? {} : { stopSignal: template.stopSignal }),
+  command: [...spec.command ?? [], ...spec.args ?? []],
+  init: true,
+  ...(spec.stop_signal === undefined ? {} : { stopSignal: spec.stop_signal }),
   labels: {
-    ...template.labels,
+    ...spec.labels,
     [labelNames.owner]: "rtmanager",
     [labelNames.kind]: "game-engine",
     [labelNames.gameId]: template.gameId,

@@ -28,6 +28,10 @@ export interface FakeContainer {
   exit: ContainerExit | null
   startError: string
   readonly stopSignal: string
+  /** Its program is run by the engine's init process, as with all that a controller makes. */
+  readonly init: boolean
+  /** Run when it ends. */
+  readonly onEnd: Set<() => void>
   /** `--restart always`, as far as it matters here: it is known. */
   restartsByItself: boolean
   readonly behaviour: Behaviour
@@ -55,6 +59,16 @@ export interface FakeImage {
 }
 
 export const alive = ({ state }: FakeContainer): boolean => state === "running" || state === "paused"
+
+/** A program that ran longer was executed, whatever its exit code. */
+const shortestRunMs = 1500
+
+/** Why the program of its last run was not executed; empty: it was, or nobody can tell. */
+export const executionError = ({ exit, init, startedAtMs }: FakeContainer): string =>
+  init && exit !== null && exit.finishedAtMs !== null && startedAtMs !== null && (exit.code === 126 || exit.code === 127) &&
+    exit.finishedAtMs - startedAtMs <= shortestRunMs
+    ? `the program could not be executed (exit code ${exit.code})`
+    : ""
 
 export const isLabelled = (labels: Labels): boolean =>
   labels[labelNames.owner] === "rtmanager" && labels[labelNames.kind] === "game-engine" && isGameId(labels[labelNames.gameId])

@@ -5,6 +5,7 @@
  * - `times=2`: only its first two runs do so, later ones stay up
  * - `stop=200`: takes so many ms from the stop signal to its end (default 10); `stop=never`: ignores it
  * - `unstartable`: the engine cannot start it
+ * - `missing`, `noexec`: the program does not exist, is not executable: the engine's init process finds that out (127, 126)
  *
  * Any other word means nothing.
  */
@@ -22,10 +23,9 @@ export const behaviourOf = (words: ReadonlyArray<string>): Behaviour => {
   const oomKilled = words.includes("oom")
   const exit = option("exit")
   const stop = option("stop")
+  const code = oomKilled ? 137 : words.includes("missing") ? 127 : words.includes("noexec") ? 126 : exit === undefined ? null : Number(exit)
   return {
-    end: exit === undefined && !oomKilled
-      ? null
-      : { code: oomKilled ? 137 : Number(exit), oomKilled, afterMs: Number(option("after") ?? 0) },
+    end: code === null ? null : { code, oomKilled, afterMs: Number(option("after") ?? 0) },
     times: Number(option("times") ?? Infinity),
     stopMs: stop === "never" ? null : Number(stop ?? 10),
     startable: !words.includes("unstartable")

@@ -4,7 +4,7 @@ import { Effect, Fiber, Stream } from "effect"
 import type { ServerResponse } from "node:http"
 import type { GameId } from "../../../src/domain/GameId.ts"
 import type { ContainerEngine, ContainerTemplate, EngineError, EngineEvent } from "../../../src/engine/ContainerEngine.ts"
-import { notLeader } from "../../../src/engine/docker/call.ts"
+import { notLeader } from "../../../src/engine/Permission.ts"
 import type { DockerEngineOptions } from "../../../src/engine/docker/DockerEngine.ts"
 import { type Answer, type Asked, BadEngine, connectEngine } from "../../support/badEngine.ts"
 import { until } from "../../support/until.ts"
@@ -14,8 +14,7 @@ type Engine = ContainerEngine["Service"]
 const id = (letter: string) => letter.repeat(64)
 const g1 = "g1" as GameId
 const template: ContainerTemplate = {
-  gameId: g1, imageRef: "a/b:1", generation: 1, specHash: "v1:x", createdAtMs: 1, command: undefined, args: undefined, env: {}, labels: {},
-  cpus: undefined, memoryBytes: undefined, pids: undefined, stopSignal: undefined
+  gameId: g1, imageRef: "a/b:1", generation: 1, specHash: "v1:x", createdAtMs: 1, spec: {}
 }
 const gameLabels = { "com.galaxy.owner": "rtmanager", "com.galaxy.kind": "game-engine", "com.galaxy.game_id": "g1" }
 const listed = (change: Record<string, unknown> = {}) =>
@@ -140,7 +139,7 @@ describe("an engine's answers to changes", () => {
       ]),
       "POST /containers/create": [201, JSON.stringify({ Id: id("a") })]
     })
-    await run(engine.create({ ...template, env: { SECRET: "canary" } }))
+    await run(engine.create({ ...template, spec: { env: { SECRET: "canary" } } }))
     const [create] = bad.of("/containers/create")
     assert.strictEqual((JSON.parse(create!.body) as { HostConfig: { NetworkMode: string } }).HostConfig.NetworkMode, "oldest")
     assert.include(create!.body, "canary")

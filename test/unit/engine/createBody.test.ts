@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { GameId } from "../../../src/domain/GameId.ts"
 import type { ContainerTemplate } from "../../../src/engine/ContainerEngine.ts"
+import type { GameSpec } from "../../../src/domain/GameSpec.ts"
 import { createBody } from "../../../src/engine/docker/createBody.ts"
 
-const template = (change: Partial<ContainerTemplate> = {}): ContainerTemplate => ({
-  gameId: "g1" as GameId, imageRef: "galaxy/engine:1.4.2", generation: 3, specHash: "v1:abc", createdAtMs: 17, command: undefined, args: undefined,
-  env: {}, labels: {}, cpus: undefined, memoryBytes: undefined, pids: undefined, stopSignal: undefined, ...change
+const template = (spec: GameSpec): ContainerTemplate => ({
+  gameId: "g1" as GameId, imageRef: "galaxy/engine:1.4.2", generation: 3, specHash: "v1:abc", createdAtMs: 17, spec
 })
-const body = (change: Partial<ContainerTemplate> = {}, stateRoot?: string) =>
-  createBody(template(change), { stateRoot }, "net1") as Record<string, any>
+const body = (spec: GameSpec = {}, stateRoot?: string) =>
+  createBody(template(spec), { stateRoot }, "net1") as Record<string, any>
 
 describe("the body of a game's container", () => {
   it("has the contract's names, labels, environment and alias", () => {
@@ -34,12 +34,12 @@ describe("the body of a game's container", () => {
   })
 
   it("turns limits into the engine's units, with no swap beside the memory", () => {
-    assert.deepInclude(body({ cpus: 0.5, memoryBytes: 1024, pids: 5 }).HostConfig, { NanoCpus: 5e8, Memory: 1024, MemorySwap: 1024, PidsLimit: 5 })
+    assert.deepInclude(body({ resources: { cpus: 0.5, memory: "6Mi", pids: 5 } }).HostConfig, { NanoCpus: 5e8, Memory: 6 * 2 ** 20, MemorySwap: 6 * 2 ** 20, PidsLimit: 5 })
   })
 
   it("leaves to the image what the spec does not say", () => {
     for (const key of ["Entrypoint", "Cmd", "StopSignal"]) assert.notProperty(body(), key)
-    assert.deepInclude(body({ command: ["/e"], args: [], stopSignal: "SIGINT" }), { Entrypoint: ["/e"], Cmd: [], StopSignal: "SIGINT" })
+    assert.deepInclude(body({ command: ["/e"], args: [], stop_signal: "SIGINT" }), { Entrypoint: ["/e"], Cmd: [], StopSignal: "SIGINT" })
   })
 
   it("keeps the state in a volume of the game's name, or under the folder that is set", () => {

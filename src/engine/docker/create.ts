@@ -1,0 +1,52 @@
+/** A container made, and what it means when its name is taken. */
+import type Docker from "dockerode"
+import { Effect } from "effect"
+import { containerName } from "../../domain/GameId.ts"
+import { type ContainerTemplate, EngineError } from "../ContainerEngine.ts"
+import type { KnownContainers } from "../KnownContainers.ts"
+import { Created, type ListedContainer } from "./answers.ts"
+import { decodeAnswer } from "./call.ts"
+import { type BodySettings, createBody, labels, ownerValue } from "./createBody.ts"
+import { holderOf } from "./looks.ts"
+import type { Network } from "./network.ts"
+import { change, type Verbs, withReason } from "./verbs.ts"
+
+const decodeCreated = decodeAnswer("create", Created)
+const reasons = { 404: "ImageMissing", 409: "NameTaken", 500: "StartFailed" } as const
+
+export const makeCreate = (verbs: Verbs, network: Network, known: KnownContainers, settings: BodySettings) =>
+  Effect.fnUntraced(function*(template: ContainerTemplate) {
+    const { gameId } = template
+    const body = createBody(template, settings, yield* network.id)
+    const { Id } = yield* send(verbs, containerName(gameId), body).pipe(
+      // Somebody's container holds the name, or an earlier create of ours was carried out after all: a list tells.
+      Effect.tapError(() => Effect.sync(() => known.doubt(gameId)))
+    )
+    known.made(gameId, Id)
+    return Id
+  })
+
+const send = (verbs: Verbs, name: string, body: Docker.ContainerCreateOptions) =>
+  change(verbs, "create", "change", reasons, (client, abortSignal) =>
+    client.createContainer({ abortSignal, _query: { name }, _body: body } as unknown as Docker.ContainerCreateOptions)
+      .then((container) => ({ Id: container.id }))).pipe(
+        Effect.catchIf((error) => error.reason === "NameTaken", (error) => refusedName(verbs, name, error)),
+        Effect.flatMap(decodeCreated)
+      )
+
+/** The engine reserves a name before it shows who for: held by nobody means that an earlier create is still at work. */
+const refusedName = (verbs: Verbs, name: string, error: EngineError): Effect.Effect<never, EngineError> =>
+  Effect.flatMap(holderOf(verbs, name), (holder) =>
+    Effect.fail(holder ? nameTaken(error, name, holder) : withReason(error, "Conflict")))
+
+const nameTaken = (error: EngineError, name: string, holder: typeof ListedContainer.Type): EngineError => {
+  const ours = holder.Labels?.[labels.owner] === ownerValue
+  const description = `container ${holder.Id.slice(0, 12)} (${holder.State}, ${ours ? "of this controller" : "not of this controller"})`
+  return new EngineError({
+    operation: error.operation,
+    reason: "NameTaken",
+    message: `the name ${name} is held by ${description}`,
+    ...(error.status === undefined ? {} : { status: error.status }),
+    holder: { id: holder.Id, description, gameId: ours ? holder.Labels?.[labels.gameId] ?? null : null }
+  })
+}

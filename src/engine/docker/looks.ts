@@ -1,0 +1,67 @@
+/** Containers read: in lists, and one by one. */
+import type Docker from "dockerode"
+import { Effect, Exit } from "effect"
+import type { GameId } from "../../domain/GameId.ts"
+import type { ContainerDetail, ContainerSummary, EngineError } from "../ContainerEngine.ts"
+import type { KnownContainers } from "../KnownContainers.ts"
+import { ContainerList, detail, executionError, type Inspected, InspectedContainer, type ListedContainer, summary } from "./answers.ts"
+import { decodeAnswer } from "./call.ts"
+import { kindValue, labels, ownerValue } from "./createBody.ts"
+import type { Images } from "./images.ts"
+import type { StartWatch } from "./StartWatch.ts"
+import { read, type Verbs, wholeId } from "./verbs.ts"
+
+type Listed = typeof ListedContainer.Type
+
+const decodeList = decodeAnswer("list", ContainerList)
+const decodeInspect = decodeAnswer("inspect", InspectedContainer)
+
+/** In any state, by the engine's own filters. */
+const listed = (verbs: Verbs, filters: Readonly<Record<string, ReadonlyArray<string>>>): Effect.Effect<ReadonlyArray<Listed>, EngineError> =>
+  Effect.flatMap(
+    read(verbs, "list", (client, abortSignal) =>
+      client.listContainers({ all: true, filters, abortSignal } as unknown as Docker.ContainerListOptions) as Promise<unknown>),
+    decodeList
+  )
+
+/** Containers with our labels, of one game or of all, and what is known of them told. */
+export const makeList = (verbs: Verbs, images: Images, known: KnownContainers) => {
+  const list = Effect.fnUntraced(function*(gameId: GameId | undefined) {
+    const label = [`${labels.owner}=${ownerValue}`, `${labels.kind}=${kindValue}`, ...(gameId ? [`${labels.gameId}=${gameId}`] : [])]
+    const found = yield* listed(verbs, { label })
+    const own = yield* Effect.filter(found, (container) => Effect.map(images.madeOurs(container), (byImage) => !byImage))
+    return own.flatMap((container) => summary(container) ?? [])
+  })
+  return (gameId?: GameId): Effect.Effect<ReadonlyArray<ContainerSummary>, EngineError> =>
+    Effect.suspend(() => {
+      const done = known.listing(gameId)
+      return Effect.onExit(list(gameId), (exit) => Effect.sync(() => done(Exit.isSuccess(exit) ? exit.value : null)))
+    })
+}
+
+/** As the engine shows it; `gone`: it answered 404 for that id. */
+export const inspected = (verbs: Verbs, id: string): Effect.Effect<Inspected | "gone", EngineError> =>
+  read(verbs, "inspect", (client, abortSignal) => client.getContainer(id).inspect({ abortSignal })).pipe(
+    Effect.flatMap(decodeInspect),
+    Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed("gone" as const))
+  )
+
+/** What is seen in the domain's words; `gone`: it is no game's. A start that was seen to fail goes on having failed. */
+export const detailOf = (seen: Inspected, watch: StartWatch, enginePort: number): ContainerDetail | "gone" => {
+  const found = detail(seen, enginePort)
+  if (found === undefined) return "gone"
+  return found.startError === "" && watch.hasFailed(found.id, found.startedAtMs)
+    ? { ...found, startError: executionError(seen) ?? "" }
+    : found
+}
+
+export const makeInspect = (verbs: Verbs, watch: StartWatch, enginePort: number) =>
+  (id: string): Effect.Effect<ContainerDetail | "gone", EngineError> =>
+    wholeId("inspect", id).pipe(
+      Effect.flatMap((whole) => inspected(verbs, whole)),
+      Effect.map((seen) => seen === "gone" ? seen : detailOf(seen, watch, enginePort))
+    )
+
+/** Who holds a name. A name is asked for exactly: an id or a part of one would find somebody else. */
+export const holderOf = (verbs: Verbs, name: string): Effect.Effect<Listed | undefined, EngineError> =>
+  Effect.map(listed(verbs, { name: [`^/${name}$`] }), (found) => found.find((container) => container.Names?.includes(`/${name}`)))
