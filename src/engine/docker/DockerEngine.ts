@@ -13,15 +13,13 @@ import { makeImages } from "./images.ts"
 import { makeInspect, makeList } from "./looks.ts"
 import { makeNetwork } from "./network.ts"
 import { makePull } from "./pull.ts"
-import { makeStart } from "./start.ts"
+import { makeStart, type StartSettings } from "./start.ts"
 import { StartWatch } from "./StartWatch.ts"
 import { defaultDeadlines, type Verbs } from "./verbs.ts"
 
-export interface DockerEngineOptions extends ConnectionOptions {
+export interface DockerEngineOptions extends ConnectionOptions, StartSettings {
   /** Name of the games' network. */
   readonly network: string
-  /** Port in a game's endpoint. */
-  readonly enginePort: number
   /** Folder of the host under which games' states are bind-mounted; undefined: named volumes. */
   readonly stateRoot: string | undefined
   readonly pullStallMs: number
@@ -55,7 +53,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     list: makeList(verbs, images, known),
     inspect: makeInspect(verbs, watch, options.enginePort),
     create: makeCreate(verbs, network, known, options),
-    start: makeStart(verbs, network, watch, options.enginePort),
+    start: makeStart(verbs, network, watch, options),
     ...makeChanges(verbs),
     hasImage: images.has,
     pull: yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig }),

@@ -12,14 +12,21 @@ import { change, type Verbs, wholeId, withReason } from "./verbs.ts"
 
 /**
  * From the engine's answer to the look, unless the container dies before. By 100 ms the engine is at work on the end of a
- * program that does not exist, and lets no look pass before it is done: of 340 such starts, up to 32 at once on two cores,
+ * program that does not exist, and lets no look pass before it is done: of 336 such starts, up to 32 at once on two cores,
  * a look at 100 ms saw the end of all but one, a look at 50 ms missed one in 20 under load.
  */
-const lookAfterMs = 100
+const defaultLookAfterMs = 100
 
 const reasons = { 400: "StartFailed", 500: "StartFailed" } as const
 
-export const makeStart = (verbs: Verbs, network: Network, watch: StartWatch, enginePort: number) =>
+export interface StartSettings {
+  /** Port in a game's endpoint. */
+  readonly enginePort: number
+  /** From the engine's answer to the look at the program, unless the container dies before. Default: 100. */
+  readonly lookAfterMs?: number
+}
+
+export const makeStart = (verbs: Verbs, network: Network, watch: StartWatch, { enginePort, lookAfterMs = defaultLookAfterMs }: StartSettings) =>
   Effect.fnUntraced(function*(id: string) {
     const isFresh = yield* watch.watching(yield* wholeId("start", id), (died) =>
       Effect.tap(send(verbs, network, watch, id), (isFresh) =>
