@@ -166,10 +166,7 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
     })
 
     const made = (gameId: string, command: ReadonlyArray<string>) => run((engine) => engine.create(template(gameId, { spec: { command } })))
-    const look = async (id: string) => {
-      const seen = await run((engine) => engine.inspect(id))
-      return assertThere(seen)
-    }
+    const look = async (id: string) => assertThere(await run((engine) => engine.inspect(id)))
 
     it("answers how a container is after its start, at once when it ran already", async () => {
       const id = await run((engine) => engine.create(template("start1")))
@@ -179,7 +176,9 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
       await opened.removeBehind(id)
     })
 
-    it.each([["missing", 127], ["notExecutable", 126]] as const)("fails the start of a program that is %s, and whoever looks later sees that it failed", async (which, code) => {
+    it.each([
+      ["missing", 127], ["notExecutable", 126]
+    ] as const)("fails the start of a program that is %s, and whoever looks later sees that it failed", async (which, code) => {
       const id = await made("start2", opened.commands[which])
       for (const _ of [1, 2]) {
         const error = await Effect.runPromise(Effect.flip(opened.engine.start(id)))
