@@ -1,55 +1,22 @@
 /** The Docker adapter before an engine, or a proxy, that misbehaves: no answer is taken for what it is not. */
-import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import type { ServerResponse } from "node:http"
 import type { GameId } from "../../../src/domain/GameId.ts"
-import type { ContainerEngine, ContainerTemplate, EngineError, EngineEvent } from "../../../src/engine/ContainerEngine.ts"
+import type { ContainerTemplate, EngineEvent } from "../../../src/engine/ContainerEngine.ts"
 import { notLeader } from "../../../src/engine/Permission.ts"
-import type { DockerEngineOptions } from "../../../src/engine/docker/DockerEngine.ts"
-import { type Answer, type Asked, BadEngine, connectEngine } from "../../support/badEngine.ts"
+import type { Answer, Asked } from "../../support/badEngine.ts"
 import { until } from "../../support/until.ts"
+import { failure, gameLabels, id, inspected, run, useBadEngine, writes } from "../../support/useBadEngine.ts"
 
-type Engine = ContainerEngine["Service"]
-
-const id = (letter: string) => letter.repeat(64)
 const g1 = "g1" as GameId
 const template: ContainerTemplate = {
   gameId: g1, imageRef: "a/b:1", generation: 1, specHash: "v1:x", createdAtMs: 1, spec: {}
 }
-const gameLabels = { "com.galaxy.owner": "rtmanager", "com.galaxy.kind": "game-engine", "com.galaxy.game_id": "g1" }
 const listed = (change: Record<string, unknown> = {}) =>
   ({ Id: id("a"), Names: ["/galaxy-game-g1"], ImageID: "sha256:1", State: "running", Created: 1, Labels: gameLabels, ...change })
-const inspected = (status: string) => JSON.stringify({
-  Id: id("a"), Name: "/galaxy-game-g1", Created: "2026-01-01T00:00:00Z",
-  State: { Status: status, ExitCode: 0, OOMKilled: false, Error: "", StartedAt: "2026-01-01T00:00:00Z", FinishedAt: "0001-01-01T00:00:00Z" },
-  Config: { Hostname: "galaxy-game-g1", Image: "a/b:1", Labels: gameLabels }, HostConfig: { RestartPolicy: { Name: "no" } }
-})
 const networks = JSON.stringify([{ Id: "net1", Name: "n", Created: "2026-01-01T00:00:00Z" }])
 
-const bad = new BadEngine()
-const closing: Array<() => Promise<void>> = []
-
-beforeAll(() => bad.open())
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close()
-})
-afterAll(() => bad.close())
-
-/** A fresh adapter; `answers` by the path's beginning, anything else hangs. */
-const engineOn = async (answers: Record<string, Answer | ((asked: Asked) => Answer)>, more: Partial<DockerEngineOptions> = {}): Promise<Engine> => {
-  bad.asked.length = 0
-  bad.answer = (asked) => {
-    const found = Object.entries(answers).find(([path]) => `${asked.method} ${asked.path}`.startsWith(path))?.[1]
-    return typeof found === "function" ? found(asked) : found ?? "hang"
-  }
-  const connected = await connectEngine(bad.host, { deadlines: { ping: 300, list: 300, inspect: 300, kill: 300, change: 300 }, pullStallMs: 300, ...more })
-  closing.push(connected.close)
-  return connected.engine
-}
-const writes = (write: (response: ServerResponse) => void): Answer => ({ write })
-
-const run = <A>(effect: Effect.Effect<A, EngineError>) => Effect.runPromise(effect)
-const failure = <A>(effect: Effect.Effect<A, EngineError>) => Effect.runPromise(Effect.flip(effect))
+const { bad, engineOn } = useBadEngine()
 
 describe("an engine's list", () => {
   it.each([
@@ -169,90 +136,6 @@ describe("an engine's answers to changes", () => {
     const engine = await engineOn({ "GET /containers/": "hang" })
     assert.strictEqual((await failure(engine.inspect(id("a")))).reason, "Timeout")
     await bad.asked[0]!.left
-  })
-})
-
-describe("a start", () => {
-  const started = { "POST /containers/": [204, ""] as const }
-  /** Longer than any test: what ends before did not wait for it. */
-  const forEver = 3_600_000
-  const ended = (code: number, ranMs: number) => {
-    const seen = JSON.parse(inspected("exited")) as { State: Record<string, unknown>; HostConfig: Record<string, unknown> }
-    const FinishedAt = new Date(Date.parse("2026-01-01T00:00:00Z") + ranMs).toISOString()
-    return JSON.stringify({ ...seen, State: { ...seen.State, ExitCode: code, FinishedAt }, HostConfig: { ...seen.HostConfig, Init: true } })
-  }
-  const calls = () => bad.asked.map(({ method, path }) => `${method} ${path.replace(/\?.*/, "").split("/").slice(3).join("/")}`)
-
-  it("costs two calls: the start, and one look when the program had its chance to fail", async () => {
-    const engine = await engineOn({ ...started, "GET /containers/": inspected("running") })
-    const beganMs = performance.now()
-    assert.deepInclude(await run(engine.start(id("a"))), { state: "running", startError: "" })
-    assert.isAtLeast(performance.now() - beganMs, 95)
-    assert.deepStrictEqual(calls(), ["POST start", "GET json"])
-  })
-
-  it("is looked at without a wait when the container ran already", async () => {
-    const engine = await engineOn({ "POST /containers/": [304, ""], "GET /containers/": ended(127, 50) }, { lookAfterMs: forEver })
-    assert.deepInclude(await run(engine.start(id("a"))), { state: "exited" })
-  })
-
-  it("is looked at as soon as the container dies", async () => {
-    let die = () => {}
-    const engine = await engineOn({
-      "GET /version": "{\"ApiVersion\":\"1.41\"}",
-      "GET /events": writes((response) => {
-        response.writeHead(200).write(" ")
-        die = () => void response.write(JSON.stringify({ Action: "die", Actor: { ID: id("a"), Attributes: gameLabels } }))
-      }),
-      "POST /containers/": writes((response) => {
-        // Its end may be told before its start is answered.
-        die()
-        setTimeout(() => response.writeHead(204).end(), 20)
-      }),
-      "GET /containers/": ended(127, 50)
-    }, { lookAfterMs: forEver })
-    let opened = 0
-    const listening = Effect.runFork(Stream.runForEach(engine.events, () => Effect.sync(() => opened++)))
-    await until("it listens", () => opened > 0)
-    assert.strictEqual((await failure(engine.start(id("a")))).reason, "StartFailed")
-    await Effect.runPromise(Fiber.interrupt(listening))
-  })
-
-  it("holds no place among the calls while it waits", async () => {
-    const engine = await engineOn({ ...started, "GET /containers/": inspected("running"), "DELETE /containers/": [204, ""] }, { maxInFlight: 1, lookAfterMs: forEver })
-    const starting = Effect.runFork(engine.start(id("a")))
-    await until("it was sent", () => bad.asked.length === 1)
-    await run(engine.remove(id("b")))
-    assert.deepStrictEqual(calls(), ["POST start", "DELETE "])
-    await Effect.runPromise(Fiber.interrupt(starting))
-  })
-
-  it.each([
-    ["the program could not be executed", ended(127, 50), "StartFailed", "what the init process says"],
-    ["that is so after a long run of a busy engine's clock", ended(127, 6000), "StartFailed", "the look follows the start at once"],
-    ["the container is gone", [404, "{\"message\":\"no such container\"}"], "NotFound", "somebody removed it"],
-    ["nobody answers the look", "reset", "Unavailable", "whether it runs is not known"]
-  ] as const)("fails when %s", async (_name, look, reason, because) => {
-    const engine = await engineOn({ ...started, "GET /containers/": look })
-    assert.deepInclude(await failure(engine.start(id("a"))), { reason }, because)
-  })
-
-  it("that was seen to fail goes on having failed, until the container is started anew", async () => {
-    let look = ended(127, 6000)
-    const engine = await engineOn({ ...started, "GET /containers/": () => look })
-    const error = await failure(engine.start(id("a")))
-    const later = async () => {
-      const seen = await run(engine.inspect(id("a")))
-      return seen === "gone" ? seen : seen.startError
-    }
-    assert.strictEqual(await later(), error.message)
-    look = ended(127, 6000).replace("\"StartedAt\":\"2026-01-01T00:00:00Z\"", "\"StartedAt\":\"2026-01-01T00:00:01Z\"")
-    assert.strictEqual(await later(), "")
-  })
-
-  it("that ended by itself at once was one all the same", async () => {
-    const engine = await engineOn({ ...started, "GET /containers/": ended(3, 5) })
-    assert.deepInclude(await run(engine.start(id("a"))), { state: "exited", startError: "" })
   })
 })
 
