@@ -7,7 +7,7 @@
  */
 import { Cause, Clock, Deferred, Effect, Exit, Metric, type Scope, SubscriptionRef } from "effect"
 import { Lease, type Term } from "../store/Lease.ts"
-import type { StoreError } from "../store/Store.ts"
+import type { StoreError } from "../store/StoreError.ts"
 import * as metrics from "../telemetry/metrics.ts"
 import { monotonicMsOf } from "./monotonic.ts"
 

@@ -13,7 +13,7 @@ export interface Commit {
   readonly expectedVersion: number
   /** The whole new record; null leaves it as it is (then nothing compares versions). `version` is set by the store. */
   readonly record: RuntimeRecord | null
-  /** Writes the desired row of an adopted container where there is none. */
+  /** Writes the desired row of an adopted container. A Conflict when somebody wrote one meanwhile: theirs is the word. */
   readonly adopt: { readonly imageRef: string; readonly state: DesiredState; readonly restartPolicy: RestartPolicy } | null
   readonly operations: ReadonlyArray<Operation>
   /** Goes to `health_snapshots` (the last one) and to the outbox (each). */

@@ -60,8 +60,6 @@ export interface PendingJob {
   readonly entryId: string
   /** Generation of the row once the wish was written; null when there was no row to write it to. */
   readonly generation: number | null
-  /** Whether the wish changed the row. */
-  readonly changed: boolean
 }
 
 /** The one result of a job. A failure never carries a container id or an endpoint. */

@@ -14,6 +14,15 @@ export interface Message {
   readonly fields: Readonly<Record<string, string>>
 }
 
+/** A message as the outbox keeps it until it is sent. */
+export interface OutboxEntry extends Message {
+  /** Ascends in the order in which messages must be sent. */
+  readonly id: number
+  /** Lets a reader drop repeats. */
+  readonly eventId: string
+  readonly gameId: string
+}
+
 export const jobResultMessage = (
   job: { readonly kind: JobKind; readonly entryId: string },
   gameId: string,

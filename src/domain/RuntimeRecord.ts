@@ -20,6 +20,31 @@ export const Condition = Schema.Struct({
 })
 export type Condition = typeof Condition.Type
 
+/** Why a container is asked to end: its row says so, another container takes its place, a probe, or a person. */
+export const StopCause = Schema.Literals(["row", "exchange", "liveness", "restart"])
+export type StopCause = typeof StopCause.Type
+
+/** A stop that was begun. Written before the signal is sent, so that the end is told as what it is after any crash. */
+export interface Stopping {
+  readonly sinceMs: number
+  readonly because: StopCause
+  /** null: the signal may not have been sent yet. */
+  readonly signalledAtMs: number | null
+}
+
+export const RolloutPhase = Schema.Literals(["stopping", "starting"])
+export type RolloutPhase = typeof RolloutPhase.Type
+
+/** The exchange of what runs for what the row says now. */
+export interface Rollout {
+  /** Spec hash of what ran; null: not known. */
+  readonly from: string | null
+  /** Spec hash of what is to run. */
+  readonly to: string
+  readonly sinceMs: number
+  readonly phase: RolloutPhase
+}
+
 export interface RuntimeRecord {
   readonly gameId: GameId
   readonly status: RecordStatus
@@ -47,8 +72,10 @@ export interface RuntimeRecord {
   /** When the container's process started, by the engine's clock. */
   readonly startedAtMs: number | null
   readonly stoppedAtMs: number | null
-  /** When the stop signal was sent to a container that has not ended yet. */
-  readonly stoppingSinceMs: number | null
+  /** Set from the decision to stop the current container until it has ended. */
+  readonly stopping: Stopping | null
+  /** Set from the decision to exchange what runs until the new container runs or the exchange is given up. */
+  readonly rollout: Rollout | null
   readonly removedAtMs: number | null
   /** Compare-and-set token: bumped by each write of the record. */
   readonly version: number

@@ -3,7 +3,7 @@
  * it), so every write carries the epoch and every engine mutation asks `remainingMs` first.
  */
 import { Context, type Effect } from "effect"
-import type { StoreError } from "./Store.ts"
+import type { StoreError } from "./StoreError.ts"
 
 /** One term of leadership. */
 export interface Term {

@@ -9,14 +9,16 @@
 import { Effect, Metric } from "effect"
 import { monotonicMs } from "../controller/monotonic.ts"
 import type { GameId } from "../domain/GameId.ts"
-import type { JobIntake } from "../domain/Job.ts"
-import { Store, type StoreError } from "../store/Store.ts"
+import type { JobIntake, JobKind } from "../domain/Job.ts"
+import { GameWriter } from "../store/GameWriter.ts"
+import type { StoreError } from "../store/StoreError.ts"
 import * as metrics from "../telemetry/metrics.ts"
 import { decodeJob, gameOf, givenUp, maximumDeliveries } from "./decodeJob.ts"
 import { type JobStreamEntry, Streams, type StreamsError } from "./Streams.ts"
 
 export interface JobConsumerOptions {
-  readonly enqueue: (gameId: GameId) => Effect.Effect<void>
+  /** Looks at a game. `kind`: what its jobs ask for; `stop` when they ask for both. */
+  readonly enqueue: (gameId: GameId, kind: JobKind) => Effect.Effect<void>
   /** Entries a batch, at most. Default: 256. */
   readonly batch?: number
   /** An entry that nobody acknowledged for so long is taken over. Default: 10 s. */
@@ -85,15 +87,20 @@ const take = Effect.fnUntraced(function*(entries: ReadonlyArray<JobStreamEntry>,
 
 const commit = Effect.fnUntraced(function*(taken: ReadonlyArray<Delivered>, options: JobConsumerOptions) {
   if (taken.length === 0) return
-  const store = yield* Store
+  const writer = yield* GameWriter
   const streams = yield* Streams
   const jobs = taken.map(({ job }) => job)
-  const found = yield* store.takeJobs(jobs)
-  yield* Effect.forEach(found, options.enqueue, { discard: true })
+  const found = yield* writer.takeJobs(jobs)
+  const stops = stopped(jobs)
+  yield* Effect.forEach(found, (gameId) => options.enqueue(gameId, stops.has(gameId) ? "stop" : "start"), { discard: true })
   yield* streams.acknowledge(jobs)
   yield* Effect.forEach(jobs, ({ _tag, kind }) =>
     Metric.update(Metric.withAttributes(metrics.jobsTaken, { kind, verdict: _tag === "Wish" ? "taken" : "refused" }), 1), { discard: true })
 })
+
+/** A stop goes first wherever jobs wait their turn, so one stop among a game's jobs makes them a stop. */
+const stopped = (jobs: ReadonlyArray<JobIntake>): ReadonlySet<GameId> =>
+  new Set(jobs.flatMap((job) => job._tag === "Wish" && job.kind === "stop" ? [job.wish.gameId] : []))
 
 type TakeError = StoreError | StreamsError
 const refused = (...reasons: ReadonlyArray<StoreError["reason"]>) => (error: TakeError): boolean =>

@@ -4,8 +4,8 @@
  */
 import { Effect, Exit, Metric } from "effect"
 import { monotonicMs } from "../controller/monotonic.ts"
-import type { Topic } from "../domain/Message.ts"
-import { type OutboxEntry, Store } from "../store/Store.ts"
+import type { OutboxEntry, Topic } from "../domain/Message.ts"
+import { GameWriter } from "../store/GameWriter.ts"
 import * as metrics from "../telemetry/metrics.ts"
 import { Streams, type StreamsError } from "./Streams.ts"
 
@@ -25,26 +25,26 @@ const flushMs = 300
 
 /** Never ends by itself; fails when Redis or the database does, to be started again. */
 export const relayOutbox = Effect.gen(function*() {
-  const store = yield* Store
+  const writer = yield* GameWriter
   const resting: Resting = new Map()
   const sent: Sent = { ids: [] }
   const relaying = Effect.gen(function*() {
     for (;;) {
-      yield* sent.ids.length === 0 ? store.outboxSignal : Effect.timeoutOption(store.outboxSignal, strikeOutMs)
+      yield* sent.ids.length === 0 ? writer.outboxSignal : Effect.timeoutOption(writer.outboxSignal, strikeOutMs)
       for (let full = true; full;) full = yield* relayBatch(resting, sent)
     }
   })
   // Otherwise all of it would be sent once more at the next start.
-  const flush = Effect.suspend(() => sent.ids.length === 0 ? Effect.void : Effect.timeoutOption(store.markSent(sent.ids), flushMs))
+  const flush = Effect.suspend(() => sent.ids.length === 0 ? Effect.void : Effect.timeoutOption(writer.markSent(sent.ids), flushMs))
   yield* Effect.onExit(relaying, () => Effect.ignore(flush))
 })
 
 /** Answers whether more may wait. */
 const relayBatch = Effect.fnUntraced(function*(resting: Resting, sent: Sent) {
-  const store = yield* Store
+  const writer = yield* GameWriter
   const nowMs = yield* monotonicMs
   const except = [...resting].flatMap(([topic, untilMs]) => untilMs > nowMs ? [topic] : [])
-  const entries = yield* store.unsent(batch, { except, sent: sent.ids })
+  const entries = yield* writer.unsent(batch, { except, sent: sent.ids })
   sent.ids = []
   yield* Metric.update(metrics.outboxDepth, entries.length)
   if (entries.length === 0) return false

@@ -1,7 +1,7 @@
 /** What the controller asks of Redis: job entries in, messages out. At least once, both ways. */
 import { Context, type Effect, Schema } from "effect"
 import type { JobKind } from "../domain/Job.ts"
-import type { OutboxEntry } from "../store/Store.ts"
+import type { OutboxEntry } from "../domain/Message.ts"
 
 export const StreamsReason = Schema.Literals(["Unavailable", "Timeout", "Refused"])
 export class StreamsError extends Schema.TaggedError<StreamsError>()("StreamsError", {

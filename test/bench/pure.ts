@@ -7,7 +7,7 @@ import { makeWorkQueue } from "../../src/controller/WorkQueue.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import { specHash } from "../../src/domain/specHash.ts"
 import type { ContainerSummary } from "../../src/engine/ContainerEngine.ts"
-import type { SurveyRow } from "../../src/store/Store.ts"
+import type { SurveyRow } from "../../src/store/GameReader.ts"
 import type { Figures } from "./figures.ts"
 
 export const workQueue = async (figures: Figures): Promise<void> => {

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Lease } from "../../src/store/Lease.ts"
-import type { StoreError } from "../../src/store/Store.ts"
+import type { StoreError } from "../../src/store/StoreError.ts"
 import { until } from "../support/until.ts"
 
 /** Runs `body` with a lease that nobody holds and nobody has held. */
@@ -33,6 +33,15 @@ export const leaseContract = (name: string, withLease: WithLease): void => {
     it("is prolonged by its holder alone", on(function*(lease) {
       yield* lease.acquire("a", 60_000)
       assert.isFalse(yield* lease.renew("b", 1, 60_000))
+      assert.isTrue(yield* lease.renew("a", 1, 60_000))
+    }))
+
+    it("lasts as long as it was last renewed for", on(function*(lease) {
+      const startedMs = Date.now()
+      yield* lease.acquire("a", 60)
+      assert.isTrue(yield* lease.renew("a", 1, 60_000))
+      yield* Effect.promise(() => until("the first time is over", () => Date.now() - startedMs > 120))
+      assert.isUndefined(yield* lease.acquire("b", 60_000))
       assert.isTrue(yield* lease.renew("a", 1, 60_000))
     }))
 

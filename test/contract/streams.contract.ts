@@ -2,8 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { JobKind } from "../../src/domain/Job.ts"
-import type { Topic } from "../../src/domain/Message.ts"
-import type { OutboxEntry } from "../../src/store/Store.ts"
+import type { OutboxEntry, Topic } from "../../src/domain/Message.ts"
 import type { Streams, StreamsError } from "../../src/streams/Streams.ts"
 import { until } from "../support/until.ts"
 

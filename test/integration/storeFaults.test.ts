@@ -1,16 +1,16 @@
 /** PostgreSQL that is slow, locked, read-only, or behind a path that goes dead. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import type { GameId } from "../../src/domain/GameId.ts"
+import { GameWriter } from "../../src/store/GameWriter.ts"
+import type { StoreError } from "../../src/store/StoreError.ts"
 import { consumeJobs } from "../../src/streams/JobConsumer.ts"
-import { Store, type StoreError } from "../../src/store/Store.ts"
+import { g1, type OpenStore } from "../contract/store/OpenStore.ts"
 import { environment } from "../support/environment.ts"
 import { FakeStreams, layer as streamsLayer } from "../support/fakes/FakeStreams.ts"
 import { MuteProxy } from "../support/muteProxy.ts"
 import { holding, type Opened, openStore, withLease, withOpenStore } from "../support/openStore.ts"
 import { until } from "../support/until.ts"
 
-const g1 = "g1" as GameId
 const outcome = <A>(effect: Effect.Effect<A, StoreError>) =>
   Effect.runPromise(Effect.match(effect, { onFailure: ({ reason }) => reason, onSuccess: () => "well" }))
 const connections = async ({ sql }: Opened, name: string): Promise<number> =>
@@ -34,15 +34,15 @@ describe("PostgreSQL behind a path that goes dead", () => {
   }
 
   it("answers again within a second once the path is well, over no more connections than before", proxied(async (opened, proxy) => {
-    const { store } = opened
-    await Effect.runPromise(Effect.all(Array.from({ length: 12 }, () => store.load(g1)), { concurrency: "unbounded" }))
+    const { reader } = opened
+    await Effect.runPromise(Effect.all(Array.from({ length: 12 }, () => reader.load(g1)), { concurrency: "unbounded" }))
     proxy.mute()
-    const lost = await Promise.all(Array.from({ length: 12 }, () => outcome(store.load(g1))))
+    const lost = await Promise.all(Array.from({ length: 12 }, () => outcome(reader.load(g1))))
     assert.isTrue(lost.every((word) => word === "Timeout" || word === "Unavailable"), lost.join())
     proxy.well()
-    assert.isBelow(await seconds(() => until("it answers", async () => (await outcome(store.load(g1))) === "well")), 1)
+    assert.isBelow(await seconds(() => until("it answers", async () => (await outcome(reader.load(g1))) === "well")), 1)
     const before = proxy.opened
-    await Effect.runPromise(Effect.all(Array.from({ length: 50 }, () => store.load(g1)), { concurrency: "unbounded" }))
+    await Effect.runPromise(Effect.all(Array.from({ length: 50 }, () => reader.load(g1)), { concurrency: "unbounded" }))
     assert.isAtMost(proxy.opened - before, 4)
   }, { connections: 4, deadlineMs: 1000 }))
 
@@ -61,9 +61,9 @@ describe("PostgreSQL behind a path that goes dead", () => {
     }))
   }))
 
-  it("asks for a look at everything when the heartbeat of notifications does not come back", proxied(async ({ insert, store }, proxy) => {
+  it("asks for a look at everything when the heartbeat of notifications does not come back", proxied(async ({ insert, reader }, proxy) => {
     const seen: Array<string> = []
-    const listening = Effect.runFork(Stream.runForEach(store.changes, (change) => Effect.sync(() => seen.push(change._tag === "Opened" ? "opened" : change.gameId))))
+    const listening = Effect.runFork(Stream.runForEach(reader.changes, (change) => Effect.sync(() => seen.push(change._tag === "Opened" ? "opened" : change.gameId))))
     await until("opened", () => seen.includes("opened"))
     await new Promise((resolve) => setTimeout(resolve, 700))
     assert.deepStrictEqual(seen, ["opened"])
@@ -80,9 +80,9 @@ describe("PostgreSQL behind a path that goes dead", () => {
 
 describe("PostgreSQL that is slow or locked", () => {
   it("keeps to its connections and its deadline when a table is locked and 30 ask", withOpenStore(async (opened) => {
-    await Effect.runPromise(Effect.all(Array.from({ length: 3 }, () => opened.store.load(g1)), { concurrency: 3 }))
+    await Effect.runPromise(Effect.all(Array.from({ length: 3 }, () => opened.reader.load(g1)), { concurrency: 3 }))
     const letGo = await holding(opened.sql, "LOCK TABLE rtmanager.games")
-    const asking = Promise.all(Array.from({ length: 30 }, () => outcome(opened.store.load(g1))))
+    const asking = Promise.all(Array.from({ length: 30 }, () => outcome(opened.reader.load(g1))))
     const took = await seconds(async () => {
       const words = await asking
       assert.isTrue(words.every((word) => word === "Timeout"), words.join())
@@ -90,42 +90,43 @@ describe("PostgreSQL that is slow or locked", () => {
     assert.isBelow(took, 3)
     assert.isAtMost(await connections(opened, "store"), 3)
     await letGo()
-    assert.strictEqual(await outcome(opened.store.load(g1)), "well")
+    assert.strictEqual(await outcome(opened.reader.load(g1)), "well")
   }, undefined, { connections: 3, deadlineMs: 2000 }))
 
   it("lets the server end a statement before its answer is overdue, which costs no connection", withOpenStore(async (opened) => {
-    await outcome(opened.store.ping)
+    await outcome(opened.reader.ping)
     const pids = async () => (await opened.sql`SELECT pid FROM pg_stat_activity WHERE application_name = 'rtmanager store' AND datname = current_database()`).map(({ pid }) => pid as number)
     const before = await pids()
     const letGo = await holding(opened.sql, "LOCK TABLE rtmanager.games")
-    assert.strictEqual(await outcome(opened.store.load(g1)), "Timeout")
+    assert.strictEqual(await outcome(opened.reader.load(g1)), "Timeout")
     assert.deepStrictEqual(await pids(), before)
     assert.strictEqual((await opened.sql`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).length, 0)
     await letGo()
   }, undefined, { connections: 1, deadlineMs: 2000 }))
 
   it.each([
-    ["a write", "read-only transaction", ({ markSent }: Store["Service"]) => markSent([1])],
-    ["readiness", "it takes no writes", ({ ping }: Store["Service"]) => ping]
+    ["a write", "read-only transaction", ({ writer }: OpenStore) => writer.markSent([1])],
+    ["readiness", "it takes no writes", ({ reader }: OpenStore) => reader.ping]
   ] as const)("is not well on a server that takes no writes, and leaves it for the one that the address leads to now (%s)", (_who, said, ask) =>
-    withOpenStore(async ({ sql, store }) => {
-      await Effect.runPromise(store.ping)
+    withOpenStore(async (opened) => {
+      const { reader, sql } = opened
+      await Effect.runPromise(reader.ping)
       const database = (await sql`SELECT current_database() AS name`)[0]!.name as string
       await sql.unsafe(`ALTER DATABASE ${database} SET default_transaction_read_only = on`)
       await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rtmanager store' AND datname = current_database()`
-      const message = Effect.match(ask(store), { onFailure: (error) => error.message, onSuccess: () => "" })
+      const message = Effect.match(ask(opened), { onFailure: (error) => error.message, onSuccess: () => "" })
       await until("it is read-only", async () => (await Effect.runPromise(message)).includes(said))
       await sql.unsafe(`ALTER DATABASE ${database} RESET default_transaction_read_only`)
-      await until("it writes", async () => (await outcome(ask(store))) === "well", 2000)
+      await until("it writes", async () => (await outcome(ask(opened))) === "well", 2000)
     }, undefined, { connections: 1 })())
 
-  it("takes the jobs of others while a row is held locked, and that game's in their order when it is let go", withOpenStore(async ({ insert, sql, store }) => {
+  it("takes the jobs of others while a row is held locked, and that game's in their order when it is let go", withOpenStore(async ({ insert, sql, writer }) => {
     await insert("held", "a:1")
     const letGo = await holding(sql, "UPDATE rtmanager.games SET image_ref = 'a:2' WHERE game_id = 'held'")
     const taken = async () => (await sql`SELECT kind || ' ' || game_id AS job FROM rtmanager.jobs ORDER BY id`).map(({ job }) => job as string)
     await Effect.runPromise(Effect.gen(function*() {
       const streams = yield* FakeStreams
-      const consumer = yield* Effect.forkChild(Effect.provideService(consumeJobs({ enqueue: () => Effect.void }), Store, store))
+      const consumer = yield* Effect.forkChild(Effect.provideService(consumeJobs({ enqueue: () => Effect.void }), GameWriter, writer))
       streams.startJob({ game_id: "held", image_ref: "a:3" })
       for (let index = 0; index < 20; index++) streams.startJob({ game_id: `g${index}`, image_ref: "a:1" })
       streams.stopJob({ game_id: "held", reason: "finished" })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { differing } from "../../controllers/sweep/differs.ts"
 import type { ContainerState, ContainerSummary } from "../../src/engine/ContainerEngine.ts"
-import type { SurveyRow } from "../../src/store/Store.ts"
+import type { SurveyRow } from "../../src/store/GameReader.ts"
 import { nextAny } from "../support/planGraph.ts"
 import { gameId, planWorld, settings, wantedImage, type World } from "../support/planModel.ts"
 import { space } from "../support/planSpace.ts"

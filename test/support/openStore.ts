@@ -2,48 +2,87 @@
 import { Effect, Exit, Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import postgres from "postgres"
-import { CurrentTerm, Lease, type Term } from "../../src/store/Lease.ts"
+import { Lease, type Term } from "../../src/store/Lease.ts"
 import { migrate } from "../../src/store/migrate.ts"
+import { acquireDatabase, type DatabaseOptions } from "../../src/store/postgres/client.ts"
 import { layer as leaseLayer } from "../../src/store/postgres/PostgresLease.ts"
-import { makePostgresStore, type PostgresOptions } from "../../src/store/postgres/PostgresStore.ts"
-import type { StoreError } from "../../src/store/Store.ts"
-import type { OpenStore } from "../contract/store.contract.ts"
+import { makePostgresReader, type ReaderOptions } from "../../src/store/postgres/PostgresReader.ts"
+import { makePostgresWriter } from "../../src/store/postgres/PostgresWriter.ts"
+import type { StoreError } from "../../src/store/StoreError.ts"
+import type { OpenStore, UserRow } from "../contract/store/OpenStore.ts"
 import { environment } from "./environment.ts"
 
 export interface Opened extends OpenStore {
   readonly sql: postgres.Sql
   readonly url: string
-  /** How often the store ended its term. */
-  readonly ended: () => number
 }
 
-/** `reach`: where the store finds the database, when it is not the database's own address. */
-export const openStore = async (reach: (url: string) => string = (url) => url, options: Omit<PostgresOptions, "url"> = {}): Promise<Opened> => {
+export type OpenOptions = Omit<ReaderOptions, "url"> & Partial<Pick<DatabaseOptions, "deadlineMs">> & {
+  /** Connections of the store. */
+  readonly connections?: number
+}
+
+/** A database of its own, migrated, and how to be rid of it. */
+export const openDatabase = async (prepare: (url: string) => Promise<unknown> = migrate) => {
   const name = `s${randomBytes(4).toString("hex")}`
   const admin = postgres(environment.databaseUrl, { max: 1, onnotice: () => {} })
   await admin.unsafe(`CREATE DATABASE ${name}`)
   const url = Object.assign(new URL(environment.databaseUrl), { pathname: `/${name}` }).href
-  await migrate(url)
+  await prepare(url)
   const sql = postgres(url, { max: 3, onnotice: () => {} })
+  const drop = async () => {
+    await sql.end({ timeout: 1 })
+    await admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`)
+    await admin.end({ timeout: 1 })
+  }
+  return { drop, sql, url }
+}
+
+/** What others do to the rows. */
+const hands = (sql: postgres.Sql) => ({
+  insert: async (gameId: string, imageRef: string, more: UserRow = {}) =>
+    void await sql`INSERT INTO rtmanager.games ${sql({ game_id: gameId, image_ref: imageRef, ...columnsOf(sql, more) })}`,
+  update: async (gameId: string, change: UserRow) =>
+    void await sql`UPDATE rtmanager.games SET ${sql(columnsOf(sql, change))} WHERE game_id = ${gameId}`,
+  remove: async (gameId: string) => void await sql`DELETE FROM rtmanager.games WHERE game_id = ${gameId}`,
+  truncate: async () => void await sql`TRUNCATE rtmanager.games`,
+  hold: (gameId: string) => holding(sql, `SELECT 1 FROM rtmanager.games WHERE game_id = '${gameId}' FOR UPDATE`),
+  spoil: async (gameId: string) =>
+    void await sql`UPDATE rtmanager.runtime_records SET stopping = '{"since": "2026-01-01T00:00:00Z", "because": "whim", "signalled_at": null}' WHERE game_id = ${gameId}`,
+  operations: async (gameId: string) =>
+    (await sql<Array<{ word: string }>>`SELECT op_kind || ' ' || outcome AS word FROM rtmanager.operation_log WHERE game_id = ${gameId} ORDER BY id`).map(({ word }) => word),
+  health: async (gameId: string) =>
+    (await sql<Array<{ event_type: string }>>`SELECT event_type FROM rtmanager.health_snapshots WHERE game_id = ${gameId}`)[0]?.event_type,
+  breakConnections: async () =>
+    void await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('rtmanager store', 'rtmanager listen') AND datname = current_database()`
+})
+
+const columnsOf = (sql: postgres.Sql, { spec, ...row }: UserRow) => ({ ...row, ...(spec === undefined ? {} : { spec: sql.json(spec) }) })
+
+const termOf = (epoch: number, end: () => void = () => {}): Term =>
+  ({ epoch, remainingMs: Effect.succeed(60_000), lost: Effect.never, end: Effect.sync(end) })
+
+/** `reach`: where the store finds the database, when it is not the database's own address. */
+export const openStore = async (reach: (url: string) => string = (url) => url, options: OpenOptions = {}): Promise<Opened> => {
+  const { drop, sql, url } = await openDatabase()
   await sql`UPDATE rtmanager.lease SET holder = 'test', epoch = 1, expires_at = now() + interval '1 hour'`
-  let ended = 0
-  const term: Term = { epoch: 1, remainingMs: Effect.succeed(60_000), lost: Effect.never, end: Effect.sync(() => void ended++) }
   const scope = await Effect.runPromise(Scope.make())
-  const store = await Effect.runPromise(makePostgresStore({ url: reach(url), ...options }).pipe(
-    Effect.provideService(CurrentTerm, term), Effect.provideService(Scope.Scope, scope)
-  ))
+  const database = await Effect.runPromise(acquireDatabase(reach(url), {
+    max: options.connections ?? 10, name: "store", deadlineMs: options.deadlineMs ?? 10_000
+  }).pipe(Effect.provideService(Scope.Scope, scope)))
+  let ended = 0
   return {
-    store, sql, url,
+    reader: makePostgresReader(database, { ...options, url: reach(url) }),
+    writer: makePostgresWriter(database, termOf(1, () => void ended++)),
+    sql, url, ...hands(sql),
     ended: () => ended,
-    insert: async (gameId, imageRef) => void await sql`INSERT INTO rtmanager.games (game_id, image_ref) VALUES (${gameId}, ${imageRef})`,
-    update: async (gameId, change) => void await sql`UPDATE rtmanager.games SET ${sql(change)} WHERE game_id = ${gameId}`,
-    remove: async (gameId) => void await sql`DELETE FROM rtmanager.games WHERE game_id = ${gameId}`,
-    takeOver: async () => void await sql`UPDATE rtmanager.lease SET epoch = epoch + 1, holder = 'other'`,
+    takeOver: async () => {
+      const [lease] = await sql<[{ epoch: string }]>`UPDATE rtmanager.lease SET epoch = epoch + 1, holder = 'other' RETURNING epoch`
+      return makePostgresWriter(database, termOf(Number(lease.epoch)))
+    },
     close: async () => {
       await Effect.runPromise(Scope.close(scope, Exit.void))
-      await sql.end({ timeout: 1 })
-      await admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`)
-      await admin.end({ timeout: 1 })
+      await drop()
     }
   }
 }

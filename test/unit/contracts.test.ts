@@ -1,18 +1,17 @@
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
 import { Lease } from "../../src/store/Lease.ts"
-import { Store } from "../../src/store/Store.ts"
 import { Streams } from "../../src/streams/Streams.ts"
 import { engineContract } from "../contract/engine.contract.ts"
 import { leaseContract } from "../contract/lease.contract.ts"
 import { storeContract } from "../contract/store.contract.ts"
 import { streamsContract } from "../contract/streams.contract.ts"
 import { FakeEngine, layer as engineLayer } from "../support/fakes/FakeEngine.ts"
-import { layer as leaseLayer, standingStoreLayer } from "../support/fakes/FakeLease.ts"
+import { layer as leaseLayer, standingTerm } from "../support/fakes/FakeLease.ts"
 import { FakeStreams, layer as streamsLayer } from "../support/fakes/FakeStreams.ts"
-import { FakeStore } from "../support/fakes/FakeStore.ts"
+import { FakeStore, makeFakeReader, makeFakeWriter } from "../support/fakes/FakeStore.ts"
 import { jobStreams } from "../support/fakes/StreamsWorld.ts"
-import type { GameRow } from "../support/fakes/database.ts"
+import type { GameRow, RecordRow } from "../support/fakes/database.ts"
 
 const build = async <A>(layer: Layer.Layer<A>) => {
   const scope = await Effect.runPromise(Scope.make())
@@ -24,14 +23,32 @@ const build = async <A>(layer: Layer.Layer<A>) => {
 const asUser = async (act: () => void): Promise<void> => act()
 
 storeContract("in memory", async () => {
-  const { close, context } = await build(standingStoreLayer)
+  const { close, context } = await build(FakeStore.layer)
   const world = Context.get(context, FakeStore)
+  let ended = 0
   return {
-    store: Context.get(context, Store),
-    insert: (gameId, imageRef) => asUser(() => world.insert({ game_id: gameId, image_ref: imageRef })),
+    reader: makeFakeReader(world),
+    writer: makeFakeWriter(world, standingTerm(world).epoch, Effect.sync(() => void ended++)),
+    insert: (gameId, imageRef, more = {}) => asUser(() => world.insert({ game_id: gameId, image_ref: imageRef, ...more as Partial<GameRow> })),
     update: (gameId, change) => asUser(() => world.update(gameId, change as Partial<GameRow>)),
     remove: (gameId) => asUser(() => world.delete(gameId)),
-    takeOver: () => asUser(() => void world.lease.epoch++),
+    truncate: () => asUser(() => world.truncate()),
+    hold: async (gameId) => {
+      world.locked.add(gameId)
+      return async () => void world.locked.delete(gameId)
+    },
+    spoil: async (gameId) => {
+      const stopping = { since: "2026-01-01T00:00:00Z", because: "whim", signalled_at: null }
+      world.records.set(gameId, { ...world.records.get(gameId), stopping } as unknown as RecordRow)
+    },
+    operations: async (gameId) => world.operations.flatMap(({ game_id, op_kind, outcome }) => game_id === gameId ? [`${op_kind} ${outcome}`] : []),
+    health: async (gameId) => world.health.get(gameId)?.event_type,
+    takeOver: async () => makeFakeWriter(world, ++world.lease.epoch),
+    ended: () => ended,
+    breakConnections: async () => {
+      world.answers.down()
+      world.answers.up()
+    },
     close
   }
 })

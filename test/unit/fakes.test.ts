@@ -1,24 +1,21 @@
 /** The fakes behave as the things they stand for, as far as a controller can tell. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Exit, Fiber, Layer, Random, Stream } from "effect"
+import { Effect, type Exit, Fiber, Random, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { freshRecord } from "../../controllers/game/commit.ts"
-import type { Commit } from "../../src/domain/Commit.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
-import type { JobIntake } from "../../src/domain/Job.ts"
 import { ContainerEngine, type ContainerTemplate, type EngineError } from "../../src/engine/ContainerEngine.ts"
-import { Lease } from "../../src/store/Lease.ts"
-import { Store, type StoreChange, type StoreError } from "../../src/store/Store.ts"
+import { GameReader, type StoreChange } from "../../src/store/GameReader.ts"
+import { GameWriter } from "../../src/store/GameWriter.ts"
+import type { StoreError } from "../../src/store/StoreError.ts"
 import { Streams } from "../../src/streams/Streams.ts"
+import { commitOf, g1, image, recordOf } from "../contract/store/OpenStore.ts"
 import { FakeEngine, layer as engineLayer } from "../support/fakes/FakeEngine.ts"
-import { layer as leaseLayer, standingStoreLayer } from "../support/fakes/FakeLease.ts"
-import { FakeStore, makeFakeStore } from "../support/fakes/FakeStore.ts"
+import { standingStoreLayer } from "../support/fakes/FakeLease.ts"
+import { FakeStore } from "../support/fakes/FakeStore.ts"
 import { FakeStreams, layer as streamsLayer, makeFakeStreams } from "../support/fakes/FakeStreams.ts"
-import { faultAt, faultyEngine, faultyStore, kill, makeLife } from "../support/fakes/faults.ts"
+import { faultAt, faultyEngine, faultyWriter, kill, makeLife } from "../support/fakes/faults.ts"
 import { jobStreams } from "../support/fakes/StreamsWorld.ts"
 
-const g1 = "g1" as GameId
-const image = "galaxy/engine:1.4.2"
 const templateOf = (args: ReadonlyArray<string> = [], imageRef = image): ContainerTemplate => ({
   gameId: g1, imageRef, generation: 1, specHash: "v1:x", createdAtMs: 5, spec: { args }
 })
@@ -233,113 +230,46 @@ describe("the fake engine", () => {
     })))
 })
 
-const commitOf = (record: Partial<typeof blank>, expectedVersion: number, more: Partial<Commit> = {}): Commit => ({
-  gameId: g1, expectedVersion, record: { ...blank, ...record }, adopt: null, operations: [], health: [], messages: [], answers: [], ...more
-})
-const blank = freshRecord(g1)
-const startJob = (entryId: string, imageRef = image): JobIntake => ({
-  kind: "start", stream: jobStreams.start, entryId, _tag: "Wish", payload: {},
-  wish: { kind: "start", gameId: g1, imageRef, restartPolicy: undefined, spec: undefined }
-})
-
-const withStore = <A, E>(body: (store: Store["Service"], world: FakeStore["Service"]) => Effect.Effect<A, E, Lease>) =>
+/** A store under a standing term. */
+const withStore = <A, E>(body: (reader: GameReader["Service"], writer: GameWriter["Service"], world: FakeStore["Service"]) => Effect.Effect<A, E>) =>
   Effect.gen(function*() {
-    return yield* body(yield* Store, yield* FakeStore)
-  }).pipe(Effect.provide(leaseLayer.pipe(Layer.provideMerge(standingStoreLayer))), Random.withSeed("store"))
+    return yield* body(yield* GameReader, yield* GameWriter, yield* FakeStore)
+  }).pipe(Effect.provide(standingStoreLayer), Random.withSeed("store"))
 
 describe("the fake store", () => {
-  it.effect("bumps the generation for what is desired and for nothing else; DELETE marks, and removed is for good", () =>
-    withStore(Effect.fnUntraced(function*(_, world) {
-      world.insert({ game_id: "g1", image_ref: image, spec: { env: { A: "1" } } })
-      world.update("g1", { spec: { env: { A: "1" } } })
-      assert.strictEqual(world.games.get("g1")?.generation, 1)
-      world.update("g1", { state: "stopped" })
-      world.delete("g1")
-      assert.deepInclude(world.games.get("g1"), { state: "removed", generation: 3 })
-      assert.throws(() => world.update("g1", { state: "running" }), /removed is for good/)
-      assert.throws(() => world.insert({ game_id: "G_1", image_ref: image }), /game_id takes/)
-      assert.throws(() => world.insert({ game_id: "g2", image_ref: "galaxy/engine" }), /tag or digest/)
-      assert.throws(() => world.truncate(), /refused/)
-      yield* Effect.void
-    })))
-
-  it.effect("commits all or nothing: compare-and-set, allowed moves only, each job answered once", () =>
-    withStore(Effect.fnUntraced(function*(store, world) {
-      assert.deepStrictEqual(yield* store.takeJobs([startJob("1-0")]), [g1])
-      const [job] = (yield* store.load(g1)).jobs
-      const result = { outcome: "success", containerId: "c", engineEndpoint: "e", errorCode: "", errorMessage: "" } as const
-      const answers = [{ job: job!, result, completedAtMs: 7 }]
-      yield* store.commit(commitOf({ status: "running" }, 0, { answers }))
-      yield* store.commit(commitOf({ status: "stopped" }, 1, { answers }))
-      assert.lengthOf((yield* store.unsent(10)), 1)
-      assert.strictEqual(yield* reasonOf(store.commit(commitOf({ status: "running" }, 1, { messages: [{ topic: "dead_jobs", fields: {} }] }))), "Conflict")
-      yield* store.commit(commitOf({ status: "removed" }, 2))
-      assert.strictEqual(yield* reasonOf(store.commit(commitOf({ status: "running" }, 3, { messages: [{ topic: "dead_jobs", fields: {} }] }))), "Invalid")
-      assert.lengthOf(world.told, 1)
-      assert.deepInclude((yield* store.load(g1)).record, { status: "removed", version: 3 })
-    })))
-
-  it.effect("adopts no game whose row somebody wrote meanwhile", () =>
-    withStore(Effect.fnUntraced(function*(store, world) {
-      const adopt = { imageRef: image, state: "running", restartPolicy: "never" } as const
-      world.insert({ game_id: "g1", image_ref: "galaxy/other:1" })
-      assert.strictEqual(yield* reasonOf(store.commit(commitOf({ status: "running", observedGeneration: 1 }, 0, { adopt }))), "Conflict")
-      assert.isFalse(world.records.has("g1"))
-    })))
-
-  it.effect("takes each stream entry once, a batch all or nothing", () =>
-    withStore(Effect.fnUntraced(function*(store, world) {
-      yield* store.takeJobs([startJob("1-0"), startJob("2-0", "galaxy/engine:2")])
-      yield* store.takeJobs([startJob("1-0"), startJob("2-0")])
-      assert.deepStrictEqual((yield* store.load(g1)).jobs.map(({ changed, generation }) => [generation, changed]), [[1, true], [2, true]])
-      assert.deepInclude(world.games.get("g1"), { image_ref: "galaxy/engine:2", restart_policy: "never" })
-      assert.strictEqual(yield* reasonOf(store.takeJobs([startJob("3-0"), startJob("4-0", "no tag")])), "Invalid")
-      assert.strictEqual(world.jobs.size, 2)
-    })))
-
-  it.effect("surveys what is not settled for ever", () =>
-    withStore(Effect.fnUntraced(function*(store, world) {
-      world.insert({ game_id: "g1", image_ref: image })
-      yield* store.commit(commitOf({ status: "stopped" }, 0))
-      assert.deepStrictEqual((yield* store.survey).map(({ gameId }) => gameId), ["g1"])
-      yield* store.commit(commitOf({ status: "removed" }, 1))
-      assert.deepStrictEqual(yield* store.survey, [])
-      yield* store.takeJobs([startJob("1-0")])
-      assert.deepStrictEqual((yield* store.survey).map(({ gameId, pendingJobs }) => [gameId, pendingJobs]), [["g1", 1]])
-    })))
-
-  it.effect("notifies of changed rows, and asks for a look at everything after each break", () =>
-    withStore(Effect.fnUntraced(function*(store, world) {
-      const heard: Array<StoreChange["_tag"]> = []
-      yield* Effect.forkChild(Stream.runForEach(store.changes, ({ _tag }) => Effect.sync(() => heard.push(_tag))), { startImmediately: true })
-      yield* TestClock.adjust(0)
-      world.insert({ game_id: "g1", image_ref: image })
-      world.update("g1", { image_ref: image })
-      yield* TestClock.adjust(0)
+  it.effect("is unreachable when down, and when silent carries out later what it was asked to write meanwhile", () =>
+    withStore(Effect.fnUntraced(function*(reader, writer, world) {
+      const write = writer.commit(commitOf({ record: recordOf() }))
       world.answers.down()
-      world.update("g1", { state: "stopped" })
-      assert.strictEqual(yield* reasonOf(store.ping), "Unavailable")
+      assert.deepStrictEqual([yield* reasonOf(reader.ping), yield* reasonOf(write)], ["Unavailable", "Unavailable"])
+      world.answers.silence()
+      const asked = yield* Effect.forkChild(reasonOf(write), { startImmediately: true })
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* Fiber.join(asked), "Timeout")
+      assert.strictEqual(world.records.size, 0)
       world.answers.up()
-      yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(heard, ["Opened", "Changed", "Opened"])
+      assert.strictEqual(world.records.get("g1")?.version, 1)
     })))
 
-  it.effect("fences writes of a term that is over", () =>
-    withStore(Effect.fnUntraced(function*(store, world) {
-      const lease = yield* Lease
-      assert.isUndefined(yield* lease.acquire("b", 6000))
-      world.lease.expiresAtMs = -1
-      const epoch = yield* lease.acquire("b", 6000)
-      assert.strictEqual(yield* reasonOf(store.commit(commitOf({ status: "running" }, 0))), "Fenced")
-      assert.strictEqual(yield* reasonOf(store.takeJobs([startJob("1-0")])), "Fenced")
-      yield* makeFakeStore(world, epoch!).commit(commitOf({ status: "running" }, 0))
-      assert.isFalse(yield* lease.renew("test", epoch! - 1, 6000))
-      yield* TestClock.adjust("5 seconds")
-      assert.isTrue(yield* lease.renew("b", epoch!, 6000))
-      yield* TestClock.adjust("5 seconds")
-      assert.isUndefined(yield* lease.acquire("c", 6000))
-      yield* lease.release("b", epoch!)
-      assert.strictEqual(yield* lease.acquire("c", 6000), epoch! + 1)
+  it.effect("says nothing of changes while the line is off, and opens it anew", () =>
+    withStore(Effect.fnUntraced(function*(reader, _writer, world) {
+      const heard: Array<StoreChange["_tag"]> = []
+      yield* Effect.forkChild(Stream.runForEach(reader.changes, ({ _tag }) => Effect.sync(() => heard.push(_tag))), { startImmediately: true })
+      yield* TestClock.adjust(0)
+      world.changes.line.mode = "silent"
+      world.insert({ game_id: "g1", image_ref: image })
+      world.changes.line.mode = "on"
+      world.changes.cut()
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(heard, ["Opened", "Opened"])
+    })))
+
+  it.effect("keeps everything it was ever told, in order, also what was struck out", () =>
+    withStore(Effect.fnUntraced(function*(_reader, writer, world) {
+      yield* writer.commit(commitOf({ messages: [{ topic: "dead_jobs", fields: { n: "1" } }, { topic: "dead_jobs", fields: { n: "2" } }] }))
+      yield* writer.markSent((yield* writer.unsent(1)).map(({ id }) => id))
+      assert.deepStrictEqual(world.told.map(({ fields }) => fields.n), ["1", "2"])
+      assert.deepStrictEqual([...world.outbox.values()].map(({ fields }) => fields.n), ["2"])
     })))
 })
 
@@ -409,10 +339,10 @@ describe("faults", () => {
     })))
 
   it.effect("let nothing of a dead controller reach the world, its finalizers included", () =>
-    withStore(Effect.fnUntraced(function*(store, world) {
+    withStore(Effect.fnUntraced(function*(_reader, writer, world) {
       const life = makeLife(() => undefined)
-      const faulty = faultyStore(life, store)
-      const run = yield* Effect.forkChild(Effect.ensuring(Effect.never, Effect.exit(faulty.commit(commitOf({ status: "running" }, 0)))), { startImmediately: true })
+      const faulty = faultyWriter(life, writer)
+      const run = yield* Effect.forkChild(Effect.ensuring(Effect.never, Effect.exit(faulty.commit(commitOf({ record: recordOf() })))), { startImmediately: true })
       kill(life)
       yield* Fiber.interrupt(run)
       assert.strictEqual(world.records.size, 0)

@@ -3,9 +3,11 @@
  * link that died quietly says nothing. So each (re)connection asks for a look at everything, and a heartbeat through the
  * same channel proves that the link carries.
  */
-import { Cause, Deferred, Effect, Queue, Schedule, Stream } from "effect"
+import { Cause, Deferred, Effect, Queue, Schedule, Schema, Stream } from "effect"
+import { DesiredState } from "../../domain/Game.ts"
 import { isGameId } from "../../domain/GameId.ts"
-import { type StoreChange, StoreError } from "../Store.ts"
+import type { StoreChange } from "../GameReader.ts"
+import { StoreError } from "../StoreError.ts"
 import { connect } from "./client.ts"
 
 export interface HeartbeatOptions {
@@ -25,6 +27,14 @@ export const gameChanges = (url: string, heartbeat: HeartbeatOptions = {}): Stre
     Stream.repeat(reconnect)
   )
 
+const isState = Schema.is(DesiredState)
+
+/** `<state> <game_id>`, as `rtmanager.games_after_write` tells it. Anybody may notify, so it may be anything. */
+export const changeOf = (payload: string): StoreChange | undefined => {
+  const [state, gameId] = payload.includes(" ") ? payload.split(" ") : [undefined, payload]
+  return isGameId(gameId) ? { _tag: "Changed", gameId, state: isState(state) ? state : undefined } : undefined
+}
+
 const unavailable = (cause: unknown): StoreError =>
   new StoreError({ operation: "listen", reason: "Unavailable", message: cause instanceof Error ? cause.message : String(cause) })
 
@@ -39,8 +49,9 @@ const listening = (url: string, { echoMs = 3000, everyMs = 15_000 }: HeartbeatOp
       const beatChannel = `rtmanager_beat_${process.pid}_${Math.trunc(performance.now() * 1000)}`
       yield* Effect.tryPromise({
         try: async () => {
-          await sql.listen("rtmanager_games", (gameId) => {
-            if (isGameId(gameId)) Queue.offerUnsafe(queue, { _tag: "Changed", gameId })
+          await sql.listen("rtmanager_games", (payload) => {
+            const change = changeOf(payload)
+            if (change) Queue.offerUnsafe(queue, change)
           }, () => {
             // Called on each re-listen of this client too: whatever was sent before it is lost.
             Queue.offerUnsafe(queue, { _tag: "Opened" })

@@ -1,7 +1,7 @@
 /** Connections to Postgres: bounded, with a deadline on each query, made anew when they are dead, and errors typed by their code. */
 import { Effect, type Scope, Semaphore } from "effect"
 import postgres from "postgres"
-import { StoreError, type StoreReason } from "../Store.ts"
+import { StoreError, type StoreReason } from "../StoreError.ts"
 
 export type Sql = postgres.Sql
 

@@ -1,7 +1,8 @@
 /** Lease on one row of the fake database. */
 import { Effect, Layer } from "effect"
+import type { GameReader } from "../../../src/store/GameReader.ts"
+import type { GameWriter } from "../../../src/store/GameWriter.ts"
 import { CurrentTerm, Lease, type Term } from "../../../src/store/Lease.ts"
-import type { Store } from "../../../src/store/Store.ts"
 import { FakeStore, layer as storeLayer, query } from "./FakeStore.ts"
 import type { StoreWorld } from "./StoreWorld.ts"
 
@@ -41,8 +42,8 @@ export const standingTerm = (world: StoreWorld): Term => {
 
 export const standingTermLayer: Layer.Layer<CurrentTerm, never, FakeStore> = Layer.effect(CurrentTerm, Effect.map(FakeStore, standingTerm))
 
-/** A store under a standing term, and the handle of its database. */
-export const standingStoreLayer: Layer.Layer<Store | CurrentTerm | FakeStore> = storeLayer.pipe(
+/** Reader and writer under a standing term, and the handle of its database. */
+export const standingStoreLayer: Layer.Layer<GameReader | GameWriter | CurrentTerm | FakeStore> = storeLayer.pipe(
   Layer.provideMerge(standingTermLayer),
   Layer.provideMerge(FakeStore.layer)
 )

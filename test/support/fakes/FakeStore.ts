@@ -1,10 +1,13 @@
-/** Store over a database in memory. One instance is one controller's term; many may share a database. */
+/** GameReader and GameWriter over a database in memory. One writer is one controller's term; many may share a database. */
 import { Clock, Context, Effect, Latch, Layer, Schedule } from "effect"
-import type { GameId } from "../../../src/domain/GameId.ts"
 import type { Topic } from "../../../src/domain/Message.ts"
 import { CurrentTerm } from "../../../src/store/Lease.ts"
-import { fromCommit, fromIntake, jsonText, toGame, toJob, toRecord } from "../../../src/store/postgres/documents.ts"
-import { Store, StoreError, type SurveyRow } from "../../../src/store/Store.ts"
+import { GameReader } from "../../../src/store/GameReader.ts"
+import { GameWriter } from "../../../src/store/GameWriter.ts"
+import { changesOf } from "../../../src/store/postgres/changesSince.ts"
+import { fromCommit, fromIntake, jsonText } from "../../../src/store/postgres/documents.ts"
+import { gameState, surveyRows } from "../../../src/store/postgres/rows.ts"
+import { StoreError } from "../../../src/store/StoreError.ts"
 import { StoreWorld } from "./StoreWorld.ts"
 import { makeSurroundings } from "./Surroundings.ts"
 
@@ -20,12 +23,12 @@ export class FakeStore extends Context.Service<FakeStore, StoreWorld>()("rtmanag
   )
 }
 
-/** The service for the current term. */
-export const layer: Layer.Layer<Store, never, CurrentTerm | FakeStore> = Layer.effect(
-  Store,
+/** The services for the current term. */
+export const layer: Layer.Layer<GameReader | GameWriter, never, CurrentTerm | FakeStore> = Layer.effectContext(
   Effect.gen(function*() {
     const { end, epoch } = yield* CurrentTerm
-    return makeFakeStore(yield* FakeStore, epoch, end)
+    const world = yield* FakeStore
+    return Context.make(GameReader, makeFakeReader(world)).pipe(Context.add(GameWriter, makeFakeWriter(world, epoch, end)))
   })
 )
 
@@ -41,71 +44,68 @@ export const query = <A>(world: StoreWorld, operation: string, body: () => A, mu
 
 const failure = (operation: string, reason: StoreError["reason"], message: string) => new StoreError({ operation, reason, message })
 
+export const makeFakeReader = (world: StoreWorld): GameReader["Service"] => {
+  const ask = <A>(operation: string, body: () => A) => query(world, operation, body, false)
+  return {
+    load: (gameId) =>
+      Effect.flatMap(
+        ask("load", () => ({
+          game: world.games.get(gameId) ?? null, record: world.records.get(gameId) ?? null, jobs: world.pendingJobs(gameId)
+        })),
+        (row) => gameState(gameId, row)
+      ),
+    survey: Effect.flatMap(ask("survey", () => survey(world)), surveyRows),
+    changes: world.changes.stream({ _tag: "Opened" }, reconnect),
+    changesSince: (cursor, limit) => ask("changes_since", () => changesOf(world.changesSince(cursor, limit), limit)),
+    ping: ask("ping", () => {})
+  }
+}
+
 /** `endTerm` is run when a write of this term was fenced. */
-export const makeFakeStore = (world: StoreWorld, epoch: number, endTerm: Effect.Effect<void> = Effect.void): Store["Service"] => {
+export const makeFakeWriter = (world: StoreWorld, epoch: number, endTerm: Effect.Effect<void> = Effect.void): GameWriter["Service"] => {
   const written = Latch.makeUnsafe(true)
   const wakeRelay = Effect.sync(() => {
     written.openUnsafe()
   })
-  const ask = <A>(operation: string, body: () => A, mutates = false) =>
-    Effect.tapError(query(world, operation, body, mutates), ({ reason }) => reason === "Fenced" ? endTerm : Effect.void)
-
-  return Store.of({
-    load: (gameId) =>
-      ask("load", () => {
-        const game = world.games.get(gameId)
-        const record = world.records.get(gameId)
-        return {
-          game: game ? toGame(gameId, game) : null,
-          record: record ? toRecord(gameId, record) : null,
-          jobs: world.pendingJobs(gameId).map(toJob)
-        }
-      }),
-    survey: ask("survey", () => survey(world)),
-    commit: (commit) =>
-      ask("commit", () => world.commit(epoch, stored(fromCommit(commit))), true).pipe(Effect.tap(wakeRelay)),
+  const ask = <A>(operation: string, body: () => A) =>
+    Effect.tapError(query(world, operation, body, true), ({ reason }) => reason === "Fenced" ? endTerm : Effect.void)
+  return {
+    commit: (commit) => Effect.tap(ask("commit", () => world.commit(epoch, stored(fromCommit(commit)))), wakeRelay),
     takeJobs: (jobs) =>
       Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
-        ask("take_jobs", () => world.takeJobs(epoch, stored(jobs.map((job) => fromIntake(job, nowMs)))), true)).pipe(
-          Effect.tap(wakeRelay)
-        ),
+        ask("take_jobs", () => world.takeJobs(epoch, stored(jobs.map((job) => fromIntake(job, nowMs)))))).pipe(Effect.tap(wakeRelay)),
     unsent: (limit, { except = [], sent = [] } = {}) =>
       ask("unsent", () => {
         world.markSent(sent)
         return [...world.outbox.values()].filter(({ topic }) => !except.includes(topic as Topic)).slice(0, limit).map((row) => ({
           id: row.id, eventId: row.event_id, topic: row.topic as Topic, gameId: row.game_id, fields: row.fields
         }))
-      }, true),
-    markSent: (ids) => ask("mark_sent", () => world.markSent(ids), true),
+      }),
+    markSent: (ids) => ask("mark_sent", () => world.markSent(ids)),
     outboxSignal: Effect.suspend(() => Effect.timeoutOption(written.await, outboxPollMs)).pipe(
       Effect.andThen(Effect.sync(() => {
         written.closeUnsafe()
       }))
-    ),
-    changes: world.changes.stream({ _tag: "Opened" }, reconnect),
-    ping: ask("ping", () => {})
-  })
+    )
+  }
 }
 
 /** What the database would keep of it. */
 const stored = <A>(document: A): A => JSON.parse(jsonText(document)) as A
 
-const survey = (world: StoreWorld): ReadonlyArray<SurveyRow> => {
+/** Rows as the database answers them. */
+const survey = (world: StoreWorld): ReadonlyArray<unknown> => {
   const known = new Set([...world.games.keys(), ...world.records.keys()])
   const open = [...known].filter((gameId) => world.records.get(gameId)?.status !== "removed")
   const asked = world.waitingGames.filter((gameId) => !known.has(gameId) || world.records.get(gameId)?.status === "removed")
-  return [...open.map((gameId) => surveyRow(world, gameId)), ...asked.map((gameId): SurveyRow => ({
-    gameId: gameId as GameId, game: null, record: null, pendingJobs: world.pendingJobs(gameId).length
-  }))]
+  const pending = (gameId: string) => world.pendingJobs(gameId).length
+  return [
+    ...open.map((gameId) => [gameId, surveyedGame(world, gameId), world.records.get(gameId) ?? null, pending(gameId)]),
+    ...asked.map((gameId) => [gameId, null, null, pending(gameId)])
+  ]
 }
 
-const surveyRow = (world: StoreWorld, gameId: string): SurveyRow => {
-  const game = world.games.get(gameId)
-  const record = world.records.get(gameId)
-  return {
-    gameId: gameId as GameId,
-    game: game ? toGame(gameId as GameId, game) : null,
-    record: record ? toRecord(gameId as GameId, record) : null,
-    pendingJobs: world.pendingJobs(gameId).length
-  }
+const surveyedGame = (world: StoreWorld, gameId: string) => {
+  const { spec: _, ...game } = world.games.get(gameId) ?? { spec: {} }
+  return "state" in game ? game : null
 }

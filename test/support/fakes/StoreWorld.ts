@@ -4,12 +4,14 @@
  */
 import { isDeepStrictEqual } from "node:util"
 import type { GameId } from "../../../src/domain/GameId.ts"
+import type { StoreChange } from "../../../src/store/GameReader.ts"
+import { type Page, type Place, placeOf } from "../../../src/store/postgres/changesSince.ts"
 import type { fromCommit, fromIntake } from "../../../src/store/postgres/documents.ts"
-import { type StoreChange, StoreError } from "../../../src/store/Store.ts"
+import { StoreError } from "../../../src/store/StoreError.ts"
 import { Availability } from "./Availability.ts"
 import { Broadcast } from "./Broadcast.ts"
 import {
-  checkGame, checkStatusMove, type GameRow, type HealthRow, invalid, type JobRow, Journal, type OperationRow, type OutboxRow, type RecordRow
+  type ChangeRow, checkGame, checkStatusMove, type GameRow, type HealthRow, invalid, type JobRow, Journal, type OperationRow, type OutboxRow, type RecordRow
 } from "./database.ts"
 import { hex, type Surroundings } from "./Surroundings.ts"
 
@@ -35,8 +37,10 @@ export class StoreWorld {
   readonly #journal = new Journal()
   readonly #entries = new Map<string, number>()
   readonly #pending = new Map<string, Map<number, JobRow>>()
+  readonly #changed = new Map<string, ChangeRow>()
   #notified = new Set<string>()
   #lastId = 0
+  #xid = 0
 
   constructor(world: Surroundings) {
     this.#world = world
@@ -81,6 +85,14 @@ export class StoreWorld {
     return [...this.#pending].flatMap(([gameId, jobs]) => jobs.size > 0 ? [gameId] : [])
   }
 
+  /** What changed after the cursor; every statement is a transaction, and over at once. */
+  changesSince(cursor: string, limit: number): Page {
+    const place = placeOf(cursor)
+    const after = Number(place.xid) > this.#xid + 1 ? placeOf("") : place
+    const lines = [...this.#changed.values()].filter((line) => compare(line, after) > 0).sort((a, b) => compare(a, placeAt(b)))
+    return { horizon: String(this.#xid + 1), lines: lines.slice(0, limit).map(({ game_id, kind, xid }) => [String(xid), game_id, kind]) }
+  }
+
   // --- what the controller's statements do ------------------------------------------------------------------------------
 
   commit(epoch: number, step: CommitDocument): void {
@@ -116,10 +128,10 @@ export class StoreWorld {
         const id = ++this.#lastId
         this.#journal.put(this.#entries, entry, id)
         const refused = "outcome" in job ? { outcome: "failure" as const, error_code: job.error_code, error_message: job.error_message } : undefined
-        const wish = refused ? { generation: null, changed: false } : this.#applyWish(job)
+        const generation = refused ? null : this.#applyWish(job)
         this.#writeJob({
           id, stream: job.stream, entry_id: job.entry_id, kind: job.kind, game_id: job.game_id, payload: job.payload,
-          ...wish, outcome: null, container_id: null, engine_endpoint: null, error_code: null, error_message: null, ...refused
+          generation, outcome: null, container_id: null, engine_endpoint: null, error_code: null, error_message: null, ...refused
         })
         for (const message of job.messages) this.#tell(job.game_id, message)
         if (!refused) found.add(job.game_id)
@@ -137,8 +149,9 @@ export class StoreWorld {
   /** One statement: all of it or nothing, and the notifications when it is committed. */
   #statement<A>(body: () => A): A {
     this.#notified = new Set()
+    this.#xid++
     const answer = this.#journal.run(body)
-    for (const gameId of this.#notified) this.changes.tell({ _tag: "Changed", gameId: gameId as GameId })
+    for (const gameId of this.#notified) this.changes.tell({ _tag: "Changed", gameId: gameId as GameId, state: this.games.get(gameId)?.state })
     return answer
   }
 
@@ -159,7 +172,10 @@ export class StoreWorld {
     const changed = before === undefined || !isDeepStrictEqual(wanted(row), wanted(before))
     const after = { ...row, generation: before === undefined ? 1 : before.generation + (changed ? 1 : 0) }
     this.#journal.put(this.games, row.game_id, after)
-    if (changed) this.#notified.add(row.game_id)
+    if (changed) {
+      this.#notified.add(row.game_id)
+      this.#noteChange(row.game_id, "row")
+    }
     return after
   }
 
@@ -170,22 +186,26 @@ export class StoreWorld {
     }
     checkStatusMove(record, before)
     this.#journal.put(this.records, record.game_id, { ...record, version: expectedVersion + 1 })
+    this.#noteChange(record.game_id, "record")
   }
 
-  #applyWish(job: IntakeDocument): { readonly generation: number | null; readonly changed: boolean } {
+  #noteChange(gameId: string, kind: ChangeRow["kind"]): void {
+    this.#journal.put(this.#changed, `${kind} ${gameId}`, { game_id: gameId, kind, xid: this.#xid })
+  }
+
+  /** The generation that the wish is part of; null where there is no row. */
+  #applyWish(job: IntakeDocument): number | null {
     const before = this.games.get(job.game_id)
-    const generation = before?.generation ?? null
-    if (before?.state === "removed" || this.records.get(job.game_id)?.status === "removed") return { generation, changed: false }
-    if (job.kind === "stop" && before === undefined) return { generation, changed: false }
-    const after = job.kind === "stop" ? this.#write({ ...before!, state: "stopped" }, before) : this.#write({
+    if (before?.state === "removed" || this.records.get(job.game_id)?.status === "removed") return before?.generation ?? null
+    if (job.kind === "stop") return before === undefined ? null : this.#write({ ...before, state: "stopped" }, before).generation
+    return this.#write({
       game_id: job.game_id,
       state: "running",
       image_ref: job.image_ref!,
       restart_policy: job.restart_policy ?? before?.restart_policy ?? "never",
       spec: job.spec ?? before?.spec ?? {},
       generation: before?.generation ?? 1
-    }, before)
-    return { generation: after.generation, changed: after.generation !== generation }
+    }, before).generation
   }
 
   #writeJob(job: JobRow): void {
@@ -206,3 +226,11 @@ export class StoreWorld {
 }
 
 const conflict = (message: string): StoreError => new StoreError({ operation: "commit", reason: "Conflict", message })
+
+const placeAt = ({ game_id, kind, xid }: ChangeRow): Place => ({ xid: String(xid), gameId: game_id, kind })
+
+/** By transaction, then game, then kind. */
+const compare = (line: ChangeRow, place: Place): number =>
+  line.xid - Number(place.xid) || byText(line.game_id, place.gameId) || byText(line.kind, place.kind)
+
+const byText = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0

@@ -1,6 +1,7 @@
 /** Tables of the fake database, in the database's own words, and the journal that undoes a statement that failed. */
-import type { GameDocument, RecordDocument } from "../../../src/store/postgres/documents.ts"
-import { StoreError } from "../../../src/store/Store.ts"
+import type { RecordDocument } from "../../../src/store/postgres/record.ts"
+import type { GameDocument } from "../../../src/store/postgres/rows.ts"
+import { StoreError } from "../../../src/store/StoreError.ts"
 
 export interface GameRow extends GameDocument {
   readonly game_id: string
@@ -39,7 +40,6 @@ export interface JobRow {
   readonly kind: "start" | "stop"
   readonly game_id: string
   readonly generation: number | null
-  readonly changed: boolean
   readonly payload: Readonly<Record<string, string>>
   /** null: not answered yet. */
   readonly outcome: "success" | "failure" | null
@@ -55,6 +55,13 @@ export interface OutboxRow {
   readonly topic: string
   readonly game_id: string
   readonly fields: Readonly<Record<string, string>>
+}
+
+/** The last statement that wrote a row or a record. */
+export interface ChangeRow {
+  readonly game_id: string
+  readonly kind: "row" | "record"
+  readonly xid: number
 }
 
 export const invalid = (operation: string, message: string): StoreError => new StoreError({ operation, reason: "Invalid", message })

@@ -7,8 +7,10 @@
  */
 import { Deferred, Effect, type Random, Stream } from "effect"
 import { type ContainerEngine, EngineError } from "../../../src/engine/ContainerEngine.ts"
+import type { GameReader } from "../../../src/store/GameReader.ts"
+import type { GameWriter } from "../../../src/store/GameWriter.ts"
 import type { Lease } from "../../../src/store/Lease.ts"
-import { type Store, StoreError } from "../../../src/store/Store.ts"
+import { StoreError } from "../../../src/store/StoreError.ts"
 import { type Streams, StreamsError } from "../../../src/streams/Streams.ts"
 import { between } from "./Surroundings.ts"
 
@@ -141,18 +143,27 @@ export const faultyEngine = (life: Life, engine: ContainerEngine["Service"]): Co
   }
 }
 
-export const faultyStore = (life: Life, store: Store["Service"]): Store["Service"] => {
-  const on = through(life, "store", (operation, reason) => new StoreError({ operation, reason, message: "injected" }))
+const storeFaults = (life: Life) => through(life, "store", (operation, reason) => new StoreError({ operation, reason, message: "injected" }))
+
+export const faultyReader = (life: Life, reader: GameReader["Service"]): GameReader["Service"] => {
+  const on = storeFaults(life)
   return {
-    load: (gameId) => on("load", false, gameId, store.load(gameId)),
-    survey: on("survey", false, "", store.survey),
-    commit: (commit) => on("commit", true, commit.gameId, store.commit(commit)),
-    takeJobs: (jobs) => on("takeJobs", true, jobs.map(({ entryId }) => entryId).join(" "), store.takeJobs(jobs)),
-    unsent: (limit, options) => on("unsent", true, options?.sent?.join(" ") ?? "", store.unsent(limit, options)),
-    markSent: (ids) => on("markSent", true, ids.join(" "), store.markSent(ids)),
-    outboxSignal: store.outboxSignal,
-    changes: whileAlive(life, store.changes),
-    ping: on("ping", false, "", store.ping)
+    load: (gameId) => on("load", false, gameId, reader.load(gameId)),
+    survey: on("survey", false, "", reader.survey),
+    changes: whileAlive(life, reader.changes),
+    changesSince: (cursor, limit) => on("changesSince", false, cursor, reader.changesSince(cursor, limit)),
+    ping: on("ping", false, "", reader.ping)
+  }
+}
+
+export const faultyWriter = (life: Life, writer: GameWriter["Service"]): GameWriter["Service"] => {
+  const on = storeFaults(life)
+  return {
+    commit: (commit) => on("commit", true, commit.gameId, writer.commit(commit)),
+    takeJobs: (jobs) => on("takeJobs", true, jobs.map(({ entryId }) => entryId).join(" "), writer.takeJobs(jobs)),
+    unsent: (limit, options) => on("unsent", true, options?.sent?.join(" ") ?? "", writer.unsent(limit, options)),
+    markSent: (ids) => on("markSent", true, ids.join(" "), writer.markSent(ids)),
+    outboxSignal: writer.outboxSignal
   }
 }
 

@@ -3,7 +3,7 @@ import { Cause, Clock, Effect, Fiber, Logger, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { lead, type LeaderOptions, type LeaderState } from "../../../src/controller/Leader.ts"
 import { Lease, type Term } from "../../../src/store/Lease.ts"
-import { StoreError } from "../../../src/store/Store.ts"
+import { StoreError } from "../../../src/store/StoreError.ts"
 import { settableClock } from "../../support/wallClock.ts"
 
 const away = new StoreError({ operation: "renew", reason: "Unavailable", message: "away" })

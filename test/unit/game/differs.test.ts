@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { GameId } from "../../../src/domain/GameId.ts"
 import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 import type { ContainerSummary } from "../../../src/engine/ContainerEngine.ts"
-import type { SurveyRow } from "../../../src/store/Store.ts"
+import type { SurveyRow } from "../../../src/store/GameReader.ts"
 import { differing, type Due } from "../../../controllers/sweep/differs.ts"
 import {
   badSpec, bare, changed, failed, gameId, hour, image, minute, never, noImage, notReplaced, now, onFailure, removeWanted, row, running,

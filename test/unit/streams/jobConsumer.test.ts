@@ -2,8 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { supervise } from "../../../src/controller/supervise.ts"
-import type { JobIntake } from "../../../src/domain/Job.ts"
-import { Store, StoreError } from "../../../src/store/Store.ts"
+import type { JobIntake, JobKind } from "../../../src/domain/Job.ts"
+import { GameWriter } from "../../../src/store/GameWriter.ts"
+import { StoreError } from "../../../src/store/StoreError.ts"
 import { consumeJobs } from "../../../src/streams/JobConsumer.ts"
 import { standingStoreLayer } from "../../support/fakes/FakeLease.ts"
 import { FakeStore } from "../../support/fakes/FakeStore.ts"
@@ -19,6 +20,8 @@ interface World {
   readonly streams: StreamsWorld
   /** What the database does to jobs before it takes them. */
   readonly database: { refuses: (job: JobIntake) => StoreError["reason"] | undefined; asked: number }
+  /** Games that were asked to be looked at, as `kind game`. */
+  readonly looks: ReadonlyArray<string>
   readonly start: (game: string) => string
   /** Taken jobs in their order, as `kind game`. */
   readonly taken: () => ReadonlyArray<string>
@@ -30,9 +33,9 @@ const consuming = <A, E>(body: (world: World) => Effect.Effect<A, E>, clock?: Cl
   Effect.gen(function*() {
     const store = yield* FakeStore
     const streams = yield* FakeStreams
-    const real = yield* Store
+    const real = yield* GameWriter
     const database: World["database"] = { refuses: () => undefined, asked: 0 }
-    const choosy: Store["Service"] = {
+    const choosy: GameWriter["Service"] = {
       ...real,
       takeJobs: (jobs) => Effect.suspend(() => {
         database.asked++
@@ -41,13 +44,15 @@ const consuming = <A, E>(body: (world: World) => Effect.Effect<A, E>, clock?: Cl
         return reason === undefined ? real.takeJobs(jobs) : reason === "Timeout" ? Effect.delay(refusal, "10 seconds") : refusal
       })
     }
-    const consumer = supervise("job consumer", consumeJobs({ enqueue: () => Effect.void })).pipe(
-      Effect.provideService(Store, choosy), Effect.provideService(Clock.Clock, clock ?? (yield* Clock.Clock))
+    const looks: Array<string> = []
+    const enqueue = (gameId: string, kind: JobKind) => Effect.sync(() => void looks.push(`${kind} ${gameId}`))
+    const consumer = supervise("job consumer", consumeJobs({ enqueue })).pipe(
+      Effect.provideService(GameWriter, choosy), Effect.provideService(Clock.Clock, clock ?? (yield* Clock.Clock))
     )
     yield* Effect.forkChild(consumer)
     yield* TestClock.adjust(1)
     return yield* body({
-      store, streams, database,
+      store, streams, database, looks,
       start: (game) => streams.startJob({ game_id: game, image_ref: image }),
       taken: () => [...store.jobs.values()].map(({ game_id, kind }) => `${kind} ${game_id}`),
       told: (topic) => store.told.flatMap((message) => message.topic === topic ? [message.fields] : [])
@@ -84,6 +89,20 @@ describe("the job consumer", () => {
       assert.deepStrictEqual(told("dead_jobs").map(({ entry_id, reason }) => [entry_id, reason]), [[bad, "delivered 5 times and refused: no"]])
       assert.deepStrictEqual(told("job_results").map(({ error_code, job_id, outcome }) => [job_id, outcome, error_code]), [[bad, "failure", "internal_error"]])
       assert.deepStrictEqual(streams.pending(jobStreams.start), [])
+    })))
+
+  it.effect("says of each game what its jobs ask for: a stop when there is one among them, and nothing of what it was given before", () =>
+    consuming(Effect.fnUntraced(function*({ looks, start, streams }) {
+      streams.answers.silence()
+      start("g1")
+      start("both")
+      streams.stopJob({ game_id: "both", reason: "finished" })
+      streams.stopJob({ game_id: "g2", reason: "finished" })
+      start("both")
+      streams.stopJob({ game_id: "BAD", reason: "finished" })
+      streams.answers.up()
+      yield* TestClock.adjust("3 seconds")
+      assert.sameMembers([...looks], ["start g1", "stop both", "stop g2"])
     })))
 
   it.effect("takes the jobs of others while somebody holds a game's row locked, and that game's in their order afterwards", () =>

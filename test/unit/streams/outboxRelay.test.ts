@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { supervise } from "../../../src/controller/supervise.ts"
 import type { GameId } from "../../../src/domain/GameId.ts"
 import type { Topic } from "../../../src/domain/Message.ts"
-import { Store } from "../../../src/store/Store.ts"
+import { GameWriter } from "../../../src/store/GameWriter.ts"
 import { relayOutbox } from "../../../src/streams/OutboxRelay.ts"
 import { Streams, StreamsError } from "../../../src/streams/Streams.ts"
 import { standingStoreLayer } from "../../support/fakes/FakeLease.ts"
@@ -13,7 +13,7 @@ import { FakeStreams, layer as streamsLayer } from "../../support/fakes/FakeStre
 
 /** A relay as main.ts runs it; `appends` counts the attempts by topic. */
 const relaying = Effect.fnUntraced(function*(lost: (topic: Topic) => boolean = () => false) {
-  const store = yield* Store
+  const writer = yield* GameWriter
   const streams = yield* FakeStreams
   const real = yield* Streams
   const appends = new Map<Topic, number>()
@@ -27,7 +27,7 @@ const relaying = Effect.fnUntraced(function*(lost: (topic: Topic) => boolean = (
   }
   yield* Effect.forkChild(Effect.provideService(supervise("outbox relay", relayOutbox), Streams, choosy))
   const tell = (topic: Topic, count: number) =>
-    store.commit({
+    writer.commit({
       gameId: "g1" as GameId, expectedVersion: 0, record: null, adopt: null, operations: [], health: [], answers: [],
       messages: Array.from({ length: count }, (_, index) => ({ topic, fields: { n: String(index) } }))
     })

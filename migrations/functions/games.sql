@@ -1,0 +1,50 @@
+-- Triggers of the desired rows. They run in the sessions of people and programs.
+
+-- The generation counts changes of what is desired, and nothing else moves it.
+CREATE OR REPLACE FUNCTION rtmanager.games_before_write() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    NEW.generation := 1;
+    NEW.created_at := now();
+    NEW.updated_at := now();
+    RETURN NEW;
+  END IF;
+  IF NEW.game_id <> OLD.game_id THEN
+    RAISE EXCEPTION 'game_id of % cannot change', OLD.game_id USING ERRCODE = 'check_violation',
+      HINT = 'Insert a row for the other game.';
+  END IF;
+  IF OLD.state = 'removed' AND NEW.state <> 'removed' THEN
+    RAISE EXCEPTION 'game % was removed, and removed is for good', OLD.game_id USING ERRCODE = 'check_violation',
+      HINT = 'Use a new game_id.';
+  END IF;
+  NEW.created_at := OLD.created_at;
+  IF (NEW.state, NEW.image_ref, NEW.restart_policy, NEW.spec) IS DISTINCT FROM (OLD.state, OLD.image_ref, OLD.restart_policy, OLD.spec) THEN
+    NEW.generation := OLD.generation + 1;
+    NEW.updated_at := now();
+  ELSE
+    NEW.generation := OLD.generation;
+    NEW.updated_at := OLD.updated_at;
+  END IF;
+  RETURN NEW;
+END $$;
+
+-- The state goes along, so that the listener knows whether it is a stop without a look.
+CREATE OR REPLACE FUNCTION rtmanager.games_after_write() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' OR NEW.generation <> OLD.generation THEN
+    PERFORM pg_notify('rtmanager_games', NEW.state || ' ' || NEW.game_id);
+  END IF;
+  RETURN NULL;
+END $$;
+
+-- DELETE marks, as it does in Kubernetes: absence would be no order.
+CREATE OR REPLACE FUNCTION rtmanager.games_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE rtmanager.games SET state = 'removed' WHERE game_id = OLD.game_id;
+  RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION rtmanager.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% of % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'restrict_violation', HINT = TG_ARGV[0];
+END $$;

@@ -1,0 +1,49 @@
+-- Writes one wish as desired state: the generation it is part of, null where there is no such game.
+CREATE OR REPLACE FUNCTION rtmanager.apply_wish(job jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  game text := job->>'game_id';
+  before rtmanager.games%ROWTYPE;
+  generation bigint;
+BEGIN
+  SELECT * INTO before FROM rtmanager.games g WHERE g.game_id = game FOR UPDATE;
+  generation := before.generation;
+  IF before.state = 'removed' OR EXISTS (SELECT 1 FROM rtmanager.runtime_records r WHERE r.game_id = game AND r.status = 'removed') THEN
+    RETURN generation;
+  END IF;
+  IF job->>'kind' = 'start' THEN
+    INSERT INTO rtmanager.games AS g (game_id, image_ref, restart_policy, spec)
+    VALUES (game, job->>'image_ref', coalesce(job->>'restart_policy', 'never'), coalesce(job->'spec', '{}'))
+    ON CONFLICT (game_id) DO UPDATE SET
+      state = 'running',
+      image_ref = excluded.image_ref,
+      restart_policy = coalesce(job->>'restart_policy', g.restart_policy),
+      spec = coalesce(job->'spec', g.spec)
+    RETURNING g.generation INTO generation;
+  ELSIF before.game_id IS NOT NULL THEN
+    UPDATE rtmanager.games g SET state = 'stopped' WHERE g.game_id = game RETURNING g.generation INTO generation;
+  END IF;
+  RETURN generation;
+END $$;
+
+-- Takes jobs in order. One taken before is passed over; a refused one is answered here; answers the games to look at.
+-- A row that somebody holds locked is waited for only so long: its game's jobs are left for later, the others are taken.
+CREATE OR REPLACE FUNCTION rtmanager.take_jobs(epoch bigint, jobs jsonb) RETURNS SETOF text LANGUAGE plpgsql
+SET lock_timeout = '250ms' SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  job jsonb;
+  taken bigint;
+BEGIN
+  PERFORM rtmanager.fence(epoch);
+  FOR job IN SELECT value FROM jsonb_array_elements(jobs) LOOP
+    INSERT INTO rtmanager.jobs (stream, entry_id, kind, game_id, payload, outcome, error_code, error_message, completed_at)
+    VALUES (job->>'stream', job->>'entry_id', job->>'kind', job->>'game_id', job->'payload', job->>'outcome',
+      job->>'error_code', job->>'error_message', CASE WHEN job ? 'outcome' THEN now() END)
+    ON CONFLICT (stream, entry_id) DO NOTHING RETURNING id INTO taken;
+    CONTINUE WHEN taken IS NULL;
+    PERFORM rtmanager.write_messages(job->>'game_id', job->'messages');
+    IF NOT job ? 'outcome' THEN
+      UPDATE rtmanager.jobs SET generation = rtmanager.apply_wish(job) WHERE id = taken;
+      RETURN NEXT job->>'game_id';
+    END IF;
+  END LOOP;
+END $$;

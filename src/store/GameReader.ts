@@ -1,0 +1,69 @@
+/** What is read of games. It needs no term of leadership: standbys and the API read with it too. */
+import { Context, type Effect, type Stream } from "effect"
+import type { DesiredState, Game } from "../domain/Game.ts"
+import type { GameId } from "../domain/GameId.ts"
+import type { PendingJob } from "../domain/Job.ts"
+import type { RuntimeRecord } from "../domain/RuntimeRecord.ts"
+import type { StoreError } from "./StoreError.ts"
+
+/** All the database holds of one game, read in one statement. */
+export interface GameState {
+  readonly game: Game | null
+  readonly record: RuntimeRecord | null
+  /** Taken and unanswered, oldest first. */
+  readonly jobs: ReadonlyArray<PendingJob>
+}
+
+/** One game in the sweep's survey: what decides whether it differs, without the spec. */
+export interface SurveyRow {
+  readonly gameId: GameId
+  readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation"> | null
+  readonly record: RuntimeRecord | null
+  readonly pendingJobs: number
+}
+
+/** A desired row changed, or the subscription was (re)made and everything must be looked at. */
+export type StoreChange =
+  | {
+    readonly _tag: "Changed"
+    readonly gameId: GameId
+    /** What the row says now; undefined when it cannot be told. */
+    readonly state: DesiredState | undefined
+  }
+  | { readonly _tag: "Opened" }
+
+/** A game whose desired row or whose record was written (or deleted) at least once. */
+export interface GameChange {
+  readonly gameId: GameId
+  readonly kind: "row" | "record"
+}
+
+export interface ChangesSince {
+  readonly changes: ReadonlyArray<GameChange>
+  /** Goes into the next `changesSince`. */
+  readonly cursor: string
+}
+
+/** The cursor before all changes: everything that is there comes after it. */
+export const fromTheStart = ""
+
+export class GameReader extends Context.Service<GameReader, {
+  readonly load: (gameId: GameId) => Effect.Effect<GameState, StoreError>
+  /**
+   * Every game that is not settled for ever: one statement, no specs. A `removed` game without pending jobs is left out, and
+   * so is one whose row or record cannot be decoded, which is logged with its game: `load` says so too.
+   */
+  readonly survey: Effect.Effect<ReadonlyArray<SurveyRow>, StoreError>
+  /** Desired rows, as hints. Never ends: reconnects by itself and says `Opened` each time, before anything else. */
+  readonly changes: Stream.Stream<StoreChange>
+  /**
+   * What changed after the cursor, oldest first, at most `limit` (at least 1) of them; fewer than `limit`: that is all for now.
+   *
+   * Nothing is ever skipped: a change whose transaction commits late is answered late, and those of younger transactions wait
+   * for it. A change may be answered again, several changes of one game once. A cursor keeps for ever; one that this database
+   * cannot have given (it was restored from a backup, the text is none of ours) begins from the start.
+   */
+  readonly changesSince: (cursor: string, limit: number) => Effect.Effect<ChangesSince, StoreError>
+  /** Whether the database answers, and takes writes. */
+  readonly ping: Effect.Effect<void, StoreError>
+}>()("rtmanager/store/GameReader") {}

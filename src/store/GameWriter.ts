@@ -1,0 +1,27 @@
+/** What the acting controller writes, and its outbox. Every write is fenced by the epoch of its term. */
+import { Context, type Effect } from "effect"
+import type { Commit } from "../domain/Commit.ts"
+import type { GameId } from "../domain/GameId.ts"
+import type { JobIntake } from "../domain/Job.ts"
+import type { OutboxEntry, Topic } from "../domain/Message.ts"
+import type { StoreError } from "./StoreError.ts"
+
+export interface UnsentOptions {
+  readonly except?: ReadonlyArray<Topic>
+  readonly sent?: ReadonlyArray<number>
+}
+
+export class GameWriter extends Context.Service<GameWriter, {
+  /** All of it or nothing. A Conflict when the record was written since it was read, or an adopted game got a row meanwhile. */
+  readonly commit: (commit: Commit) => Effect.Effect<void, StoreError>
+  /**
+   * Takes a batch of jobs in one transaction, in order: writes each wish as desired state, answers what is refused. An
+   * entry taken before changes nothing. Answers the games to look at. A row that somebody holds locked makes it a Conflict.
+   */
+  readonly takeJobs: (jobs: ReadonlyArray<JobIntake>) => Effect.Effect<ReadonlyArray<GameId>, StoreError>
+  /** Strikes out what was `sent`; answers the oldest messages left, in the order they must be sent, none of the topics in `except`. */
+  readonly unsent: (limit: number, options?: UnsentOptions) => Effect.Effect<ReadonlyArray<OutboxEntry>, StoreError>
+  readonly markSent: (ids: ReadonlyArray<number>) => Effect.Effect<void, StoreError>
+  /** Completes when a message may be waiting: after a commit here, and now and then. */
+  readonly outboxSignal: Effect.Effect<void>
+}>()("rtmanager/store/GameWriter") {}

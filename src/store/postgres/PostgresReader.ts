@@ -1,0 +1,32 @@
+/** GameReader on PostgreSQL: one statement a call. */
+import { Effect } from "effect"
+import { GameReader } from "../GameReader.ts"
+import { gameChanges, type HeartbeatOptions } from "./changes.ts"
+import { changesOf, selectChanges } from "./changesSince.ts"
+import type { Database } from "./client.ts"
+import { gameState } from "./rows.ts"
+import { surveyOf, surveySql } from "./survey.ts"
+
+export interface ReaderOptions {
+  readonly url: string
+  readonly heartbeat?: HeartbeatOptions
+}
+
+export const makePostgresReader = ({ ping, query }: Database, options: ReaderOptions): GameReader["Service"] => ({
+  load: (gameId) =>
+    query("load", (sql) => sql`
+      SELECT
+        (SELECT to_json(g) FROM rtmanager.games g WHERE g.game_id = ${gameId}) AS game,
+        (SELECT to_json(r) FROM rtmanager.runtime_records r WHERE r.game_id = ${gameId}) AS record,
+        (SELECT json_agg(json_build_object('id', j.id, 'kind', j.kind, 'entry_id', j.entry_id, 'generation', j.generation) ORDER BY j.id)
+          FROM rtmanager.jobs j WHERE j.game_id = ${gameId} AND j.outcome IS NULL) AS jobs`).pipe(
+      Effect.flatMap(([row]) => gameState(gameId, row))
+    ),
+  survey: query("survey", (sql) => sql.unsafe<Array<{ rows: string | null }>>(surveySql, [], { prepare: true })).pipe(
+    Effect.flatMap(([row]) => surveyOf(row?.rows ?? null))
+  ),
+  changes: gameChanges(options.url, options.heartbeat),
+  changesSince: (cursor, limit) =>
+    Effect.map(query("changes_since", (sql) => selectChanges(sql, cursor, limit)), (page) => changesOf(page, limit)),
+  ping
+})

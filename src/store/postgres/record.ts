@@ -1,0 +1,92 @@
+/** A runtime record and its columns: a new field is a line here three times, a column in a migration, and nothing else. */
+import { Schema } from "effect"
+import { ErrorCode } from "../../domain/ErrorCode.ts"
+import type { GameId } from "../../domain/GameId.ts"
+import { Condition, RecordStatus, RolloutPhase, type RuntimeRecord, StopCause } from "../../domain/RuntimeRecord.ts"
+import { NullableText, NullableTime, Time } from "./columns.ts"
+
+const Stopping = Schema.Struct({ sinceMs: Time, because: StopCause, signalledAtMs: NullableTime })
+  .pipe(Schema.encodeKeys({ sinceMs: "since", signalledAtMs: "signalled_at" }))
+
+const Rollout = Schema.Struct({ from: NullableText, to: Schema.NonEmptyString, sinceMs: Time, phase: RolloutPhase })
+  .pipe(Schema.encodeKeys({ sinceMs: "since" }))
+
+export const RecordColumns = Schema.Struct({
+  status: RecordStatus,
+  current_container_id: NullableText,
+  current_image_ref: NullableText,
+  engine_endpoint: NullableText,
+  engine_id: NullableText,
+  spec_hash: NullableText,
+  observed_generation: Schema.Number,
+  conditions: Schema.Array(Condition),
+  restart_count: Schema.Number,
+  next_restart_at: NullableTime,
+  failure_count: Schema.Number,
+  last_error_code: Schema.NullOr(ErrorCode),
+  last_error_reason: NullableText,
+  last_error_message: NullableText,
+  exit_code: Schema.NullOr(Schema.Number),
+  oom_killed: Schema.Boolean,
+  started_at: NullableTime,
+  stopped_at: NullableTime,
+  stopping: Schema.NullOr(Stopping),
+  rollout: Schema.NullOr(Rollout),
+  removed_at: NullableTime,
+  version: Schema.Number
+})
+export type RecordColumns = typeof RecordColumns.Type
+export type RecordDocument = typeof RecordColumns.Encoded
+
+export const toRecord = (gameId: GameId, columns: RecordColumns): RuntimeRecord => ({
+  gameId,
+  status: columns.status,
+  currentContainerId: columns.current_container_id,
+  currentImageRef: columns.current_image_ref,
+  engineEndpoint: columns.engine_endpoint,
+  engineId: columns.engine_id,
+  specHash: columns.spec_hash,
+  observedGeneration: columns.observed_generation,
+  conditions: columns.conditions,
+  restartCount: columns.restart_count,
+  nextRestartAtMs: columns.next_restart_at,
+  failureCount: columns.failure_count,
+  lastErrorCode: columns.last_error_code,
+  lastErrorReason: columns.last_error_reason,
+  lastErrorMessage: columns.last_error_message,
+  exitCode: columns.exit_code,
+  oomKilled: columns.oom_killed,
+  startedAtMs: columns.started_at,
+  stoppedAtMs: columns.stopped_at,
+  stopping: columns.stopping,
+  rollout: columns.rollout,
+  removedAtMs: columns.removed_at,
+  version: columns.version
+})
+
+const encode = Schema.encodeSync(RecordColumns)
+
+export const fromRecord = (record: RuntimeRecord): RecordDocument => encode({
+  status: record.status,
+  current_container_id: record.currentContainerId,
+  current_image_ref: record.currentImageRef,
+  engine_endpoint: record.engineEndpoint,
+  engine_id: record.engineId,
+  spec_hash: record.specHash,
+  observed_generation: record.observedGeneration,
+  conditions: record.conditions,
+  restart_count: record.restartCount,
+  next_restart_at: record.nextRestartAtMs,
+  failure_count: record.failureCount,
+  last_error_code: record.lastErrorCode,
+  last_error_reason: record.lastErrorReason,
+  last_error_message: record.lastErrorMessage,
+  exit_code: record.exitCode,
+  oom_killed: record.oomKilled,
+  started_at: record.startedAtMs,
+  stopped_at: record.stoppedAtMs,
+  stopping: record.stopping,
+  rollout: record.rollout,
+  removed_at: record.removedAtMs,
+  version: record.version
+})

@@ -1,0 +1,93 @@
+/** What is read, from the database's rows to the domain's words. Nothing is taken for what it should be: a row may be anybody's. */
+import { Effect, Result, Schema, SchemaIssue } from "effect"
+import { DesiredState, type Game, RestartPolicy } from "../../domain/Game.ts"
+import { GameId } from "../../domain/GameId.ts"
+import { JobKind, type PendingJob } from "../../domain/Job.ts"
+import type { GameState, SurveyRow } from "../GameReader.ts"
+import { StoreError } from "../StoreError.ts"
+import { RecordColumns, toRecord } from "./record.ts"
+
+const GameColumns = Schema.Struct({
+  state: DesiredState,
+  image_ref: Schema.String,
+  restart_policy: RestartPolicy,
+  generation: Schema.Number,
+  /** Decoded where it is used, because the database lets in what its Schema refuses. */
+  spec: Schema.optionalKey(Schema.Unknown)
+})
+export type GameDocument = typeof GameColumns.Encoded
+
+const JobColumns = Schema.Struct({
+  id: Schema.Number,
+  kind: JobKind,
+  entry_id: Schema.String,
+  generation: Schema.NullOr(Schema.Number)
+})
+export type JobDocument = typeof JobColumns.Encoded
+
+const StateColumns = Schema.Struct({
+  game: Schema.NullOr(GameColumns),
+  record: Schema.NullOr(RecordColumns),
+  jobs: Schema.NullOr(Schema.Array(JobColumns))
+})
+
+const toGame = (gameId: GameId, columns: typeof GameColumns.Type): Game => ({
+  gameId,
+  state: columns.state,
+  imageRef: columns.image_ref,
+  restartPolicy: columns.restart_policy,
+  spec: columns.spec ?? {},
+  generation: columns.generation
+})
+
+const toJob = ({ entry_id, generation, id, kind }: typeof JobColumns.Type): PendingJob => ({ id, kind, entryId: entry_id, generation })
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Where it is wrong, and how. `names`: of the elements of a tuple. */
+const problemOf = (error: Schema.SchemaError, names: ReadonlyArray<string> = []): string => {
+  const first = format(error.issue).issues[0]
+  const [head, ...rest] = (first?.path ?? []).map((part) => typeof part === "object" ? part.key : part)
+  const path = [typeof head === "number" ? names[head] ?? head : head, ...rest].filter((part) => part !== undefined).map(String).join(".")
+  return `${path === "" ? "" : `${path}: `}${first?.message ?? "is not what the schema says"}`
+}
+
+const decodeState = Schema.decodeUnknownResult(StateColumns)
+
+/** `row`: game, record and jobs, each as JSON. */
+export const gameState = (gameId: GameId, row: unknown): Effect.Effect<GameState, StoreError> => {
+  const decoded = decodeState(row)
+  return Result.isSuccess(decoded)
+    ? Effect.succeed({
+      game: decoded.success.game && toGame(gameId, decoded.success.game),
+      record: decoded.success.record && toRecord(gameId, decoded.success.record),
+      jobs: (decoded.success.jobs ?? []).map(toJob)
+    })
+    : Effect.fail(new StoreError({ operation: "load", reason: "Undecodable", message: `game ${gameId}: ${problemOf(decoded.failure)}` }))
+}
+
+const SurveyColumns = Schema.Tuple([GameId, Schema.NullOr(GameColumns), Schema.NullOr(RecordColumns), Schema.Number])
+const surveyNames = ["game_id", "game", "record", "pending_jobs"]
+const decodeSurveyRow = Schema.decodeUnknownResult(SurveyColumns)
+
+/** Rows decoded before others get their turn: a few milliseconds' worth. */
+const surveyChunk = 500
+
+/** `rows`: each `[game_id, game, record, pending_jobs]`. One that cannot be decoded is logged, and holds up no other. */
+export const surveyRows = Effect.fnUntraced(function*(rows: ReadonlyArray<unknown>) {
+  const good: Array<SurveyRow> = []
+  for (const [index, row] of rows.entries()) {
+    if (index % surveyChunk === surveyChunk - 1) yield* Effect.yieldNow
+    const decoded = decodeSurveyRow(row)
+    if (Result.isFailure(decoded)) {
+      const gameId = Array.isArray(row) ? String(row[0]) : ""
+      yield* Effect.logError("a game is left out of the resync: its row or record cannot be decoded", {
+        game_id: gameId, problem: problemOf(decoded.failure, surveyNames)
+      })
+      continue
+    }
+    const [gameId, game, record, pendingJobs] = decoded.success
+    good.push({ gameId, game: game && toGame(gameId, game), record: record && toRecord(gameId, record), pendingJobs })
+  }
+  return good
+})
