@@ -13,7 +13,9 @@ BEGIN
   RETURN NEW;
 END $$;
 
-CREATE OR REPLACE FUNCTION rtmanager.note_unrecorded() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Keeps `unrecorded`. Who may write games needs no right to this table, nor to the records.
+CREATE OR REPLACE FUNCTION rtmanager.note_unrecorded() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     INSERT INTO rtmanager.unrecorded SELECT game_id FROM rtmanager.games ON CONFLICT DO NOTHING;

@@ -1,0 +1,94 @@
+/** What becomes of a database of an older version, and of its functions. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { createHash } from "node:crypto"
+import { readdir, readFile } from "node:fs/promises"
+import postgres from "postgres"
+import { migrate } from "../../src/store/migrate.ts"
+import type { StoreError } from "../../src/store/StoreError.ts"
+import { acquireDatabase } from "../../src/store/postgres/client.ts"
+import { makePostgresReader } from "../../src/store/postgres/PostgresReader.ts"
+import { commitOf, game, recordOf } from "../contract/store/OpenStore.ts"
+import { openDatabase, withOpenStore as opened } from "../support/openStore.ts"
+
+const run = <A>(effect: Effect.Effect<A, StoreError>): Promise<A> => Effect.runPromise(effect)
+const folder = new URL("../../migrations/", import.meta.url)
+
+/** A database as a version left it whose last migration begins with `last`. */
+const migratedTo = (last: string) => async (url: string): Promise<void> => {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  await sql.unsafe("CREATE SCHEMA rtmanager; CREATE TABLE rtmanager.schema_migrations (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())")
+  for (const name of (await readdir(folder)).filter((each) => /^\d{4}_/.test(each) && each.slice(0, 4) <= last).sort()) {
+    const text = await readFile(new URL(name, folder), "utf8")
+    await sql.unsafe(text)
+    await sql`INSERT INTO rtmanager.schema_migrations (name, checksum) VALUES (${name}, ${createHash("sha256").update(text).digest("hex")})`
+  }
+  await sql.end()
+}
+
+const withOld = (last: string, body: (sql: postgres.Sql, url: string) => Promise<void>) => async () => {
+  const { drop, sql, url } = await openDatabase(migratedTo(last))
+  try {
+    await body(sql, url)
+  } finally {
+    await drop()
+  }
+}
+
+const load = (url: string, gameId: string) =>
+  Effect.runPromise(Effect.scoped(Effect.flatMap(acquireDatabase(url, { max: 1, name: "old", deadlineMs: 5000 }),
+    (database) => makePostgresReader(database, { url }).load(game(gameId)))))
+
+describe("a database of an older version", () => {
+  it("keeps its stops and its exchanges under way, and tells of all it holds", withOld("0003", async (sql, url) => {
+    const replacing = JSON.stringify([{ type: "Progressing", status: "True", reason: "Replacing", message: "", last_transition_at: "2026-01-01T00:00:00Z" }])
+    await sql`INSERT INTO rtmanager.runtime_records (game_id, status, spec_hash, stopping_since, conditions) VALUES
+      ('quiet', 'running', 'v1:a', NULL, '[]'),
+      ('stopping', 'running', 'v1:a', '2026-01-01T00:00:01.5Z', '[]'),
+      ('exchanged', 'running', 'v1:a', '2026-01-01T00:00:01.5Z', ${replacing}::text::jsonb),
+      ('starting', 'stopped', NULL, NULL, ${replacing}::text::jsonb)`
+    await sql`INSERT INTO rtmanager.games (game_id, image_ref) VALUES ('quiet', 'a:1')`
+    await migrate(url)
+    const sinceMs = Date.parse("2026-01-01T00:00:01.5Z")
+    const fields = async (gameId: string) => {
+      const { record } = await load(url, gameId)
+      return { stopping: record?.stopping, rollout: record?.rollout }
+    }
+    assert.deepStrictEqual(await fields("quiet"), { stopping: null, rollout: null })
+    assert.deepStrictEqual(await fields("stopping"), { stopping: { sinceMs, because: "row", signalledAtMs: sinceMs }, rollout: null })
+    assert.deepStrictEqual(await fields("exchanged"), {
+      stopping: { sinceMs, because: "exchange", signalledAtMs: sinceMs }, rollout: { from: "v1:a", to: "unknown", sinceMs, phase: "stopping" }
+    })
+    assert.deepInclude((await fields("starting")).rollout, { from: null, to: "unknown", phase: "starting" })
+    const changes = await sql<Array<{ word: string }>>`SELECT kind || ' ' || game_id AS word FROM rtmanager.changes`
+    assert.sameMembers(changes.map(({ word }) => word), ["row quiet", "record quiet", "record stopping", "record exchanged", "record starting"])
+  }))
+})
+
+describe("the functions", () => {
+  it("are replaced when their file changed, and only then", opened(async ({ sql, url }) => {
+    assert.deepStrictEqual(await migrate(url), [])
+    await sql.unsafe("CREATE OR REPLACE FUNCTION rtmanager.fence(epoch bigint) RETURNS void LANGUAGE sql AS ''")
+    await sql`UPDATE rtmanager.schema_functions SET checksum = 'older' WHERE name = 'fence.sql'`
+    assert.deepStrictEqual(await migrate(url), ["functions/fence.sql"])
+    assert.match(await sql`SELECT rtmanager.fence(77)`.then(() => "", String), /epoch 77 is over/)
+  }))
+
+  it("stay as they are in a database that a newer version has migrated", opened(async ({ sql, url }) => {
+    await sql`INSERT INTO rtmanager.schema_migrations (name, checksum) VALUES ('9999_newer.sql', 'x')`
+    await sql`UPDATE rtmanager.schema_functions SET checksum = 'newer'`
+    assert.deepStrictEqual(await migrate(url), [])
+  }))
+
+  it("write a column that an older controller knows nothing of as its default, and leave it as it is later", opened(async ({ sql, url, writer }) => {
+    await sql`ALTER TABLE rtmanager.runtime_records ADD COLUMN mood text NOT NULL DEFAULT 'calm', ADD COLUMN seen integer`
+    await sql`DELETE FROM rtmanager.schema_functions WHERE name = 'write_record.sql'`
+    await migrate(url)
+    const mood = async () => (await sql<[{ mood: string; seen: number | null }]>`SELECT mood, seen FROM rtmanager.runtime_records`)[0]
+    await run(writer.commit(commitOf({ record: recordOf() })))
+    assert.deepStrictEqual(await mood(), { mood: "calm", seen: null })
+    await sql`UPDATE rtmanager.runtime_records SET mood = 'merry', seen = 7`
+    await run(writer.commit(commitOf({ record: recordOf({ status: "running" }), expectedVersion: 1 })))
+    assert.deepStrictEqual(await mood(), { mood: "merry", seen: 7 })
+  }))
+})
