@@ -31,7 +31,7 @@ const isState = Schema.is(DesiredState)
 
 /** `<state> <game_id>`, as `rtmanager.games_after_write` tells it. Anybody may notify, so it may be anything. */
 export const changeOf = (payload: string): StoreChange | undefined => {
-  const [state, gameId] = payload.includes(" ") ? payload.split(" ") : [undefined, payload]
+  const [, state, gameId] = /^(?:(\S+) )?(\S+)$/.exec(payload) ?? []
   return isGameId(gameId) ? { _tag: "Changed", gameId, state: isState(state) ? state : undefined } : undefined
 }
 

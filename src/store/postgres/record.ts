@@ -2,14 +2,18 @@
 import { Schema } from "effect"
 import { ErrorCode } from "../../domain/ErrorCode.ts"
 import type { GameId } from "../../domain/GameId.ts"
-import { Condition, RecordStatus, RolloutPhase, type RuntimeRecord, StopCause } from "../../domain/RuntimeRecord.ts"
+import { Condition, RecordStatus, type Rollout, RolloutPhase, type RuntimeRecord, StopCause, type Stopping } from "../../domain/RuntimeRecord.ts"
 import { NullableText, NullableTime, Time } from "./columns.ts"
 
-const Stopping = Schema.Struct({ sinceMs: Time, because: StopCause, signalledAtMs: NullableTime })
-  .pipe(Schema.encodeKeys({ sinceMs: "since", signalledAtMs: "signalled_at" }))
+const StoppingColumn = Schema.Struct({ since: Time, because: StopCause, signalled_at: NullableTime })
 
-const Rollout = Schema.Struct({ from: NullableText, to: Schema.NonEmptyString, sinceMs: Time, phase: RolloutPhase })
-  .pipe(Schema.encodeKeys({ sinceMs: "since" }))
+const toStopping = ({ because, signalled_at, since }: typeof StoppingColumn.Type): Stopping => ({ sinceMs: since, because, signalledAtMs: signalled_at })
+const fromStopping = ({ because, signalledAtMs, sinceMs }: Stopping): typeof StoppingColumn.Type => ({ since: sinceMs, because, signalled_at: signalledAtMs })
+
+const RolloutColumn = Schema.Struct({ from: NullableText, to: Schema.NonEmptyString, since: Time, phase: RolloutPhase })
+
+const toRollout = ({ from, phase, since, to }: typeof RolloutColumn.Type): Rollout => ({ from, to, sinceMs: since, phase })
+const fromRollout = ({ from, phase, sinceMs, to }: Rollout): typeof RolloutColumn.Type => ({ from, to, since: sinceMs, phase })
 
 export const RecordColumns = Schema.Struct({
   status: RecordStatus,
@@ -30,8 +34,8 @@ export const RecordColumns = Schema.Struct({
   oom_killed: Schema.Boolean,
   started_at: NullableTime,
   stopped_at: NullableTime,
-  stopping: Schema.NullOr(Stopping),
-  rollout: Schema.NullOr(Rollout),
+  stopping: Schema.NullOr(StoppingColumn),
+  rollout: Schema.NullOr(RolloutColumn),
   removed_at: NullableTime,
   version: Schema.Number
 })
@@ -58,8 +62,8 @@ export const toRecord = (gameId: GameId, columns: RecordColumns): RuntimeRecord 
   oomKilled: columns.oom_killed,
   startedAtMs: columns.started_at,
   stoppedAtMs: columns.stopped_at,
-  stopping: columns.stopping,
-  rollout: columns.rollout,
+  stopping: columns.stopping && toStopping(columns.stopping),
+  rollout: columns.rollout && toRollout(columns.rollout),
   removedAtMs: columns.removed_at,
   version: columns.version
 })
@@ -85,8 +89,8 @@ export const fromRecord = (record: RuntimeRecord): RecordDocument => encode({
   oom_killed: record.oomKilled,
   started_at: record.startedAtMs,
   stopped_at: record.stoppedAtMs,
-  stopping: record.stopping,
-  rollout: record.rollout,
+  stopping: record.stopping && fromStopping(record.stopping),
+  rollout: record.rollout && fromRollout(record.rollout),
   removed_at: record.removedAtMs,
   version: record.version
 })
