@@ -1,6 +1,6 @@
--- Why a container is being stopped, and the exchange of what runs, as fields of the record. From here on the bodies of
+-- Why a container is being stopped, the exchange of what runs, and what the engine refuses, as fields of the record. From here on the bodies of
 -- functions are in functions/: a change of them needs no new migration, a change of their arguments or result drops them here.
-ALTER TABLE rtmanager.runtime_records ADD COLUMN stopping jsonb, ADD COLUMN rollout jsonb;
+ALTER TABLE rtmanager.runtime_records ADD COLUMN stopping jsonb, ADD COLUMN rollout jsonb, ADD COLUMN refused jsonb;
 
 -- Before, `stopping_since` was written after the signal, and the exchange was told from the reason of a condition. Towards
 -- which hash an exchange went was not kept: 'unknown' is no hash, so the row decides anew what is to run.

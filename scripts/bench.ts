@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { Figures } from "../test/bench/figures.ts"
-import { sweep, workQueue } from "../test/bench/pure.ts"
+import { resync, workQueue } from "../test/bench/pure.ts"
 import type { Engine } from "./lib/engines.ts"
 import { say } from "./lib/run.ts"
 import { down, type TestEnvironment, up } from "./lib/testEnvironment.ts"
@@ -33,8 +33,8 @@ const onEngines = async ({ engines }: TestEnvironment): Promise<void> => {
 }
 
 await part("queue", () => workQueue(figures))
-await part("sweep", () => sweep(figures))
-if (only === undefined || !["queue", "sweep"].includes(only)) {
+await part("resync", () => resync(figures))
+if (only === undefined || !["queue", "resync"].includes(only)) {
   try {
     await onEngines(await up())
   } finally {

@@ -70,7 +70,7 @@ export const settings = {
   enginePort: withDefault("RTM_ENGINE_PORT", integer(1, 65_535), "8080", "port in a game's `engine_endpoint`"),
   stateRoot: optional("RTM_STATE_ROOT", folder, "folder of the host for the games' states; default: a named volume each"),
   reconcileIntervalMs: withDefault("RTM_RECONCILE_INTERVAL", duration, "30s", "resync"),
-  workers: withDefault("RTM_WORKERS", integer(1, 64), "8", "games reconciled at once"),
+  workers: withDefault("RTM_WORKERS", integer(1, 64), "8", "starts at once, and as many looks beside them; games exchanged at once"),
   pullPolicy: withDefault("RTM_IMAGE_PULL_POLICY", oneOf(PullPolicy.literals), "if_missing", "when images are pulled; a game may set its own"),
   pullStallMs: withDefault("RTM_PULL_STALL", duration, "2m", "a pull without progress for this long fails"),
   leaseMs: withDefault("RTM_LEASE", duration, "6s", "a standby takes over when the acting controller has not renewed for this long"),

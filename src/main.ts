@@ -4,15 +4,14 @@ import { Cause, Effect, Exit, Layer, Redacted, Ref, Result, Runtime, Schedule, t
 import { randomUUID } from "node:crypto"
 import { homedir, hostname } from "node:os"
 import { join } from "node:path"
-import { type GameController, runGameController } from "../controllers/game/controller.ts"
-import { defaultBackoff } from "../controllers/game/view.ts"
+import { startActing } from "../controllers/game/acting.ts"
+import type { GameController } from "../controllers/game/controller.ts"
 import { type Config, readConfig } from "./config.ts"
 import { lead, type LeaderState } from "./controller/Leader.ts"
-import { monotonicMs } from "./controller/monotonic.ts"
-import { spawn } from "./controller/supervise.ts"
+import { monotonicMs } from "./clock/monotonic.ts"
+import { defaultBackoff } from "./domain/Timing.ts"
 import { notLeader, type Permission } from "./engine/Permission.ts"
 import { type DockerEngineOptions, layer as dockerLayer, makeDockerEngine } from "./engine/docker/DockerEngine.ts"
-import { ImagePuller } from "./engine/ImagePuller.ts"
 import { type Check, makeReadiness } from "./http/Readiness.ts"
 import { layer as httpLayer } from "./http/server.ts"
 import { CurrentTerm, type Term } from "./store/Lease.ts"
@@ -20,8 +19,6 @@ import { migrate } from "./store/migrate.ts"
 import { acquireDatabase } from "./store/postgres/client.ts"
 import { layer as leaseLayer } from "./store/postgres/PostgresLease.ts"
 import { layer as storeLayer } from "./store/postgres/PostgresStore.ts"
-import { consumeJobs } from "./streams/JobConsumer.ts"
-import { relayOutbox } from "./streams/OutboxRelay.ts"
 import { layer as redisLayer, makeRedisStreams } from "./streams/redis/RedisStreams.ts"
 import type { RedisOptions } from "./streams/redis/client.ts"
 import { layer as loggingLayer } from "./telemetry/logging.ts"
@@ -62,21 +59,18 @@ const permissionOf = ({ lost, remainingMs }: Term): Permission => ({
 /** What this controller does while it holds the lease. */
 const act = (config: Config, running: Ref.Ref<GameController | undefined>) => (term: Term) => {
   const acting = Effect.gen(function*() {
-    const controller = yield* runGameController({
+    const controller = yield* startActing({
       workers: config.workers,
       resyncMs: config.reconcileIntervalMs,
       pullPolicy: config.pullPolicy,
-      settings: { stopGraceMs: config.stopGraceMs, retentionMs: config.retentionMs, backoff: defaultBackoff },
+      timing: { stopGraceMs: config.stopGraceMs, retentionMs: config.retentionMs, backoff: defaultBackoff },
       drainMs
     })
     yield* Effect.acquireRelease(Ref.set(running, controller), () => Ref.set(running, undefined))
-    yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish }))
-    yield* spawn("outbox relay", relayOutbox)
     return yield* Effect.never
   })
   return Effect.scoped(acting).pipe(Effect.provide(
-    ImagePuller.layer.pipe(
-      Layer.provideMerge(dockerLayer({ ...engineOptions(config), permission: permissionOf(term) })),
+    dockerLayer({ ...engineOptions(config), permission: permissionOf(term) }).pipe(
       Layer.provideMerge(storeLayer({ url: Redacted.value(config.databaseUrl) })),
       Layer.provideMerge(redisLayer(redisOptions(config))),
       Layer.provide(Layer.succeed(CurrentTerm, term))

@@ -3,87 +3,141 @@
  * else; losing any of them costs time until the next resync, never correctness.
  */
 import { Effect, Queue, Ref, type Scope, Stream } from "effect"
+import { makeBackground } from "../../src/controller/Background.ts"
+import { runController } from "../../src/controller/Controller.ts"
+import { monotonicMs } from "../../src/clock/monotonic.ts"
+import { spawn } from "../../src/controller/supervise.ts"
+import { type AddOptions, makeWorkQueue, Priority, type WorkQueue } from "../../src/controller/WorkQueue.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
-import { monotonicMs } from "../../src/controller/monotonic.ts"
-import { runController } from "../../src/controller/Controller.ts"
-import { spawn } from "../../src/controller/supervise.ts"
-import { makeWorkQueue, Priority, type WorkQueue } from "../../src/controller/WorkQueue.ts"
-import { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
-import { ImagePuller } from "../../src/engine/ImagePuller.ts"
-import { Store } from "../../src/store/Store.ts"
-import { sweep } from "../sweep/sweep.ts"
-import { reconcile } from "./reconcile.ts"
-import type { Settings } from "./view.ts"
+import type { JobKind } from "../../src/domain/Job.ts"
+import type { Timing } from "../../src/domain/Timing.ts"
+import { ContainerEngine, type EngineError } from "../../src/engine/ContainerEngine.ts"
+import { GameReader } from "../../src/store/GameReader.ts"
+import type { GameWriter } from "../../src/store/GameWriter.ts"
+import { Exchanges, makeExchanges } from "./act/Exchanges.ts"
+import { makePulls, Pulls } from "./act/Pulls.ts"
+import { type Reconciliation, reconcile } from "./reconcile.ts"
+import { resync } from "./resync.ts"
 
 export interface GameControllerOptions {
+  /** Starts at once, and as many looks beside them. */
   readonly workers: number
+  /** Games exchanged at once. Default: `workers`. */
+  readonly maxExchanges?: number
   readonly resyncMs: number
   readonly pullPolicy: PullPolicy
-  readonly settings: Settings
+  readonly timing: Timing
   readonly drainMs?: number
 }
 
 export interface GameController {
   readonly queue: WorkQueue<GameId>
-  /** Looks at a game because a job or a person asked. */
-  readonly wish: (gameId: GameId) => Effect.Effect<void>
+  /** Looks at a game because a job asks for something. */
+  readonly wish: (gameId: GameId, kind: JobKind) => Effect.Effect<void>
   /** Asks for a resync now; several askings at once make one. */
   readonly resync: Effect.Effect<void>
   /** When the last resync ended well, by the monotonic clock; 0 before the first. */
   readonly lastResyncMs: Effect.Effect<number>
 }
 
+/** With the queue's own delays between them, some five seconds. */
+const refusedAfter = 11
+
 /** Starts all of it in the scope. */
 export const runGameController = Effect.fnUntraced(function*(options: GameControllerOptions): Effect.fn.Return<
   GameController,
   never,
-  Store | ContainerEngine | ImagePuller | Scope.Scope
+  GameReader | GameWriter | ContainerEngine | Scope.Scope
 > {
-  const store = yield* Store
-  const engine = yield* ContainerEngine
   const queue = yield* makeWorkQueue<GameId>({ name: "game" })
-  const wanted = yield* Queue.sliding<void>(1)
-  const lastResyncMs = yield* Ref.make(0)
-  const known = yield* Ref.make<string | undefined>(undefined)
-  const resync = Effect.asVoid(Queue.offer(wanted, undefined))
-  const engineId = Effect.flatMap(Ref.get(known), (id) =>
-    id === undefined ? Effect.tap(Effect.map(engine.identity, (identity) => identity.id), (fresh) => Ref.set(known, fresh)) : Effect.succeed(id))
-  const add = (priority: Priority, trigger: string) => (gameId: GameId) => queue.add(gameId, { priority, trigger })
-
+  const engine = yield* ContainerEngine
+  const add = (gameId: GameId, how: AddOptions) => queue.add(gameId, how)
+  const exchanges = makeExchanges(options.maxExchanges ?? options.workers, (gameId) => add(gameId, { priority: Priority.Begun, trigger: "exchange turn" }))
+  const background = yield* makeBackground({
+    // Its keys are the games' ids.
+    wake: (gameId) => add(gameId as GameId, { priority: Priority.Begun, trigger: "image pull" })
+  })
+  const known = yield* makeKnownEngine(engine)
   yield* runController({
     name: "game",
     keyName: "game_id",
     workers: options.workers,
     queue,
-    reconcile: (gameId) => reconcile(gameId, { ...options, engineId, lookAgain: add(Priority.Event, "image pull") }),
+    reconcile: (gameId, run) =>
+      reconcile(gameId, run, { ...options, refusedAfter, engineId: known.id }).pipe(
+        Effect.tap(logReconciliation),
+        Effect.map(({ next }) => next),
+        Effect.provideService(Exchanges, exchanges),
+        Effect.provideService(Pulls, makePulls(engine, background))
+      ),
     isQuiet: ({ reason }) => reason === "Conflict" || reason === "NotLeader" || reason === "Fenced",
     ...(options.drainMs === undefined ? {} : { drainMs: options.drainMs })
   })
+  const resyncs = yield* runResyncs(options, queue, exchanges, known)
+  yield* runSources(queue, known, resyncs.ask)
+  return { queue, resync: resyncs.ask, lastResyncMs: resyncs.lastMs, wish: (gameId, kind) => add(gameId, wishOf(kind === "stop", "job")) }
+})
+
+const logReconciliation = ({ next, outcome, reason, rule, step, tookMs }: Reconciliation) =>
+  Effect.logDebug("reconciled", { rule, reason, step: step._tag, outcome: outcome?._tag, took_ms: Math.round(tookMs * 10) / 10, next: next._tag })
+
+/** What is to end goes ahead of what is to begin. */
+const wishOf = (ends: boolean, trigger: string): AddOptions =>
+  ({ priority: ends ? Priority.Event : Priority.Wish, trigger })
+
+/** The id of the engine that answers, asked for once until it may be another one. */
+interface KnownEngine {
+  readonly id: Effect.Effect<string, EngineError>
+  readonly forget: Effect.Effect<void>
+}
+
+const makeKnownEngine = (engine: ContainerEngine["Service"]): Effect.Effect<KnownEngine> =>
+  Effect.map(Ref.make<string | undefined>(undefined), (known) => ({
+    id: Effect.flatMap(Ref.get(known), (id) => id === undefined
+      ? Effect.tap(Effect.map(engine.identity, (identity) => identity.id), (fresh) => Ref.set(known, fresh))
+      : Effect.succeed(id)),
+    forget: Ref.set(known, undefined)
+  }))
+
+const runSources = Effect.fnUntraced(function*(queue: WorkQueue<GameId>, known: KnownEngine, askResync: Effect.Effect<void>) {
+  const engine = yield* ContainerEngine
+  const reader = yield* GameReader
   const onEngineEvent = engine.events.pipe(Stream.runForEach((event) =>
     event._tag === "Opened"
       // It may be another engine by now.
-      ? Effect.andThen(Ref.set(known, undefined), resync)
+      ? Effect.andThen(known.forget, askResync)
       : queue.add(event.gameId, { priority: Priority.Event, trigger: `engine ${event.action}` })
   ))
-  const onRowChange = store.changes.pipe(Stream.runForEach((change) =>
-    change._tag === "Opened" ? resync : queue.add(change.gameId, { priority: Priority.Wish, trigger: "row" })
+  const onRowChange = reader.changes.pipe(Stream.runForEach((change) =>
+    change._tag === "Opened" ? askResync : queue.add(change.gameId, wishOf(change.state === "stopped" || change.state === "removed", "row"))
   ))
+  yield* spawn("engine events", onEngineEvent)
+  yield* spawn("row changes", onRowChange)
+})
+
+const runResyncs = Effect.fnUntraced(function*(
+  options: GameControllerOptions,
+  queue: WorkQueue<GameId>,
+  exchanges: Exchanges["Service"],
+  known: KnownEngine
+) {
+  const wanted = yield* Queue.sliding<void>(1)
+  const lastMs = yield* Ref.make(0)
+  const ask = Effect.asVoid(Queue.offer(wanted, undefined))
   const enqueue = (gameId: GameId, inMs: number) =>
     queue.addAfter(gameId, inMs, inMs === 0 ? { priority: Priority.Resync, trigger: "resync" } : { priority: Priority.Event, trigger: "timer" })
-  const sweeping = Effect.gen(function*() {
+  const resyncing = Effect.gen(function*() {
     for (;;) {
       yield* Effect.timeoutOption(Queue.take(wanted), options.resyncMs)
       // Another engine may answer by now, and while its events are away nobody says so.
-      yield* Ref.set(known, undefined)
+      yield* known.forget
       // One that failed is still wanted.
-      yield* Effect.tapCause(sweep({ ...options, engineId, enqueue }), () => resync)
-      yield* Ref.set(lastResyncMs, yield* monotonicMs)
+      yield* Effect.tapCause(resync({ ...options, exchanges, engineId: known.id, enqueue }), () => ask)
+      yield* Ref.set(lastMs, yield* monotonicMs)
     }
   })
-  yield* spawn("engine events", onEngineEvent)
-  yield* spawn("row changes", onRowChange)
-  yield* resync
-  yield* spawn("resync", sweeping)
-  return { queue, resync, wish: add(Priority.Wish, "job"), lastResyncMs: Ref.get(lastResyncMs) }
+  yield* ask
+  yield* spawn("resync", resyncing)
+  return { ask, lastMs: Ref.get(lastMs) }
 })

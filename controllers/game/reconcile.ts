@@ -1,79 +1,131 @@
-/** Observe, plan, apply, record: one step for one game. The only door to a game. No fibers, no sleeps, no retries inside. */
+/** Observe, decide, act, record: one step for one game. The only door to a game. No fibers, no sleeps, no retries inside. */
 import { Clock, Effect } from "effect"
+import { monotonicMs } from "../../src/clock/monotonic.ts"
+import type { Next, Run } from "../../src/controller/Controller.ts"
 import type { Commit } from "../../src/domain/Commit.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
-import { ContainerEngine, type EngineError } from "../../src/engine/ContainerEngine.ts"
-import { ImagePuller } from "../../src/engine/ImagePuller.ts"
-import { Store, type StoreError } from "../../src/store/Store.ts"
-import { apply, type ApplyOptions } from "./apply.ts"
-import { observe } from "./observe.ts"
-import { outcomeCommit } from "./outcome.ts"
-import { plan } from "./plan.ts"
-import type { Action } from "./step.ts"
-import { type Settings, type View, view } from "./view.ts"
 import type { Observation } from "../../src/domain/Observation.ts"
-import type { RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
+import { type ContainerEngine, type EngineError, isAnswer } from "../../src/engine/ContainerEngine.ts"
+import { GameWriter } from "../../src/store/GameWriter.ts"
+import type { GameReader } from "../../src/store/GameReader.ts"
+import type { StoreError } from "../../src/store/StoreError.ts"
+import { apply, startFailure } from "./act/apply.ts"
+import { Exchanges } from "./act/Exchanges.ts"
+import type { Pulls } from "./act/Pulls.ts"
+import { decide } from "./decide/decide.ts"
+import type { Action, Plan, Step } from "./decide/step.ts"
+import { assess } from "./observe/assess.ts"
+import { gather, type GatherOptions } from "./observe/gather.ts"
+import { type Outcome, outcomeCommit } from "./record/outcome.ts"
 
-/** `Again`: another step may be due now. `RequeueAfter`: look again then. `Done`: until something happens. */
-export type ReconcileOutcome =
-  | { readonly _tag: "Done" }
-  | { readonly _tag: "Again" }
-  | { readonly _tag: "RequeueAfter"; readonly ms: number }
-
-export interface ReconcileOptions extends ApplyOptions {
-  readonly settings: Settings
-  /** The engine that answers now; a change of it must be noticed before a 404 is believed. */
-  readonly engineId: Effect.Effect<string, EngineError>
+export interface ReconcileOptions extends GatherOptions {
+  /** An act that the engine answers with a refusal this often in a row is told as refused, and asked for less often. */
+  readonly refusedAfter: number
 }
 
-export const reconcile = Effect.fnUntraced(function*(gameId: GameId, options: ReconcileOptions): Effect.fn.Return<
-  ReconcileOutcome,
+/** One reconcile, as data: what brought it, what was decided and why, how it ended, what comes next. */
+export interface Reconciliation {
+  readonly gameId: GameId
+  readonly trigger: string
+  readonly rule: string
+  readonly reason: Plan["reason"]
+  readonly step: Step
+  /** How the act ended; undefined: there was none, or it waits for its turn. */
+  readonly outcome: Outcome | undefined
+  readonly tookMs: number
+  readonly next: Next
+}
+
+type Services = GameReader | GameWriter | ContainerEngine | Pulls | Exchanges
+
+export const reconcile = Effect.fnUntraced(function*(gameId: GameId, run: Run, options: ReconcileOptions): Effect.fn.Return<
+  Reconciliation,
   EngineError | StoreError,
-  Store | ContainerEngine | ImagePuller
+  Services
 > {
-  const seen = yield* observe(gameId, yield* options.engineId)
-  const decided = plan(seen, options.settings, yield* Clock.currentTimeMillis)
-  if (decided.report) yield* Effect.logWarning(decided.report)
-  // Of an image that nobody wants any more, nothing is pulled to its end.
-  if (seen.desired?.state !== "running") yield* (yield* ImagePuller).release(gameId)
-  switch (decided.step._tag) {
-    case "Wait":
-      yield* Effect.logDebug(decided.reason)
-      return decided.step.againMs === null ? doneForNow : { _tag: "RequeueAfter", ms: decided.step.againMs }
-    case "Record":
-      yield* (yield* Store).commit(decided.step.commit)
-      yield* releasePull(seen, decided.step.commit)
-      yield* Effect.logInfo(decided.reason)
-      // An answer to a job that changed nothing leaves nothing to look at again.
-      return decided.reason === "AlreadySo" && seen.record?.status === "running" ? doneForNow : again
-    case "Act":
-      yield* Effect.logInfo(decided.reason, { action: decided.step.action._tag })
-      return yield* act(seen, decided.step.action, options)
+  const begunMs = yield* monotonicMs
+  const seen = assess({ ...(yield* gather(gameId, options)), nowMs: yield* Clock.currentTimeMillis })
+  const plan = decide(seen)
+  yield* tell(plan)
+  const { next, outcome } = yield* carryOut(seen, plan, run, options)
+  return {
+    gameId, trigger: run.trigger, rule: plan.rule, reason: plan.reason, step: plan.step, outcome, next, tookMs: (yield* monotonicMs) - begunMs
   }
 })
 
-const doneForNow: ReconcileOutcome = { _tag: "Done" }
-const again: ReconcileOutcome = { _tag: "Again" }
+/** Before it is done: after a crash in the middle the log says what was begun. */
+const tell = ({ reason, report, rule, step }: Plan) =>
+  Effect.andThen(
+    report === undefined ? Effect.void : Effect.logWarning(report),
+    step._tag === "Wait" ? Effect.void : Effect.logInfo(reason, { rule, ...(step._tag === "Act" ? { action: step.action._tag } : {}) })
+  )
 
-const act = Effect.fnUntraced(function*(seen: Observation, action: Action, options: ReconcileOptions) {
+interface CarriedOut {
+  readonly outcome: Outcome | undefined
+  readonly next: Next
+}
+
+const doneForNow: Next = { _tag: "Done" }
+const again: Next = { _tag: "Again" }
+const later: Next = { _tag: "Later" }
+
+const carryOut = Effect.fnUntraced(function*(seen: Observation, plan: Plan, run: Run, options: ReconcileOptions): Effect.fn.Return<
+  CarriedOut,
+  EngineError | StoreError,
+  Services
+> {
+  const { step } = plan
+  if (!(yield* hasTurn(seen.gameId, plan))) return { outcome: undefined, next: doneForNow }
+  switch (step._tag) {
+    case "Wait":
+      return { outcome: undefined, next: step.againMs === null ? doneForNow : { _tag: "RequeueAfter", ms: step.againMs } }
+    case "Record":
+      yield* commit(step.commit)
+      // An answer to a job that changed nothing leaves nothing to look at again.
+      return { outcome: undefined, next: plan.reason === "AlreadySo" && seen.record?.status === "running" ? doneForNow : again }
+    case "Act":
+      return isSlow(step.action) && !(yield* run.admitSlow) ? { outcome: undefined, next: later } : yield* actOn(seen, step.action, run, options)
+  }
+})
+
+/** An exchange waits for its turn; whoever needs none gives up the one it waited for. */
+const hasTurn = Effect.fnUntraced(function*(gameId: GameId, plan: Plan) {
+  const exchanges = yield* Exchanges
+  if (plan.beginsExchange) return yield* exchanges.begin(gameId)
+  yield* plan.reason === "ExchangeTurn" ? exchanges.queue(gameId) : exchanges.leave(gameId)
+  return true
+})
+
+/** A start keeps the engine busy for the best part of a second. */
+const isSlow = ({ _tag }: Action): boolean => _tag === "Create" || _tag === "Start"
+
+const commit = Effect.fnUntraced(function*(made: Commit) {
+  yield* (yield* GameWriter).commit(made)
+  if (made.record) yield* (yield* Exchanges).note(made.gameId, made.record.rollout !== null)
+})
+
+const actOn = Effect.fnUntraced(function*(seen: Observation, action: Action, run: Run, { refusedAfter }: ReconcileOptions) {
   const startedAtMs = yield* Clock.currentTimeMillis
-  const game: View = view(seen, options.settings, startedAtMs)
-  const outcome = yield* apply(game, action, options)
-  const nowMs = yield* Clock.currentTimeMillis
-  const commit = outcomeCommit({ ...game, nowMs }, action, outcome, startedAtMs)
-  if (commit) yield* (yield* Store).commit(commit)
-  yield* releasePull(seen, commit)
+  const outcome = yield* apply(seen, action).pipe(
+    Effect.catchIf((error) => run.attempt + 1 >= refusedAfter && isAnswer(error), (error) => Effect.succeed(refused(action, error)))
+  )
+  const made = outcomeCommit({ ...seen, nowMs: yield* Clock.currentTimeMillis }, action, outcome, startedAtMs)
+  if (made) yield* commit(made)
+  return { outcome, next: after(action, outcome) }
+})
+
+/** A refused start is a failed attempt, with the back-off of its policy. */
+const refused = (action: Action, error: EngineError): Outcome => ({
+  _tag: isSlow(action) ? "StartFailed" : "Refused",
+  failure: isSlow(action) ? startFailure(error) : { code: "service_unavailable", reason: error.reason, message: error.message }
+})
+
+const refusedAgainMs = 30_000
+/** A kill ends with the container's `die`, a pull wakes its game; should that be missed, or tell nothing soon, look again. */
+const missedAgainMs = 1000
+
+const after = (action: Action, outcome: Outcome): Next => {
   if (outcome._tag === "Started" && outcome.container.state === "running") return doneForNow
-  // A kill ends with the container's `die`; should that event be missed, look again soon.
-  return action._tag === "Kill" ? killed : again
-})
-
-const killed: ReconcileOutcome = { _tag: "RequeueAfter", ms: 1000 }
-
-/** What a pull ended with is used up by the attempt it was made for, from the first step to the last: the next asks anew. */
-const releasePull = Effect.fnUntraced(function*({ gameId, pull }: Observation, commit: Commit | undefined) {
-  if (pull._tag === "Failed" || (pull._tag === "Pulled" && isAttempted(commit?.record ?? null))) yield* (yield* ImagePuller).release(gameId)
-})
-
-const isAttempted = (record: RuntimeRecord | null): boolean =>
-  record !== null && (record.status === "running" ? record.stoppingSinceMs === null : record.lastErrorCode !== null)
+  if (outcome._tag === "Refused") return { _tag: "RequeueAfter", ms: refusedAgainMs }
+  return action._tag === "Kill" ? { _tag: "RequeueAfter", ms: missedAgainMs } : again
+}

@@ -77,22 +77,12 @@ export const makeBackground = Effect.fnUntraced(function*({ wake }: BackgroundOp
     slots?.delete(name)
     if (slots?.size === 0) keys.delete(key)
   }
-  /** Runs the work once what was there before has ended, and tells how it ended, unless nobody wants to know any more. */
-  const run = <A, E>(key: string, slot: Slot, current: Current, work: Effect.Effect<A, E>) => {
-    const end = (exit: Exit.Exit<A, E>) => {
-      if (slot.current !== current) return Effect.void
-      current.state = Exit.isSuccess(exit) ? { _tag: "Succeeded", value: exit.value } : { _tag: "Failed", cause: exit.cause }
-      return wake(key)
-    }
-    // Never within `ensure`, which has yet to keep the fiber: work may end at once, and its wake may ask for the next.
-    return endOf(slot.fiber).pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(Effect.exit(work)), Effect.flatMap(end))
-  }
   const ensure = Effect.fnUntraced(function*<A, E>(key: string, { id, name, work }: Task<A, E>) {
     const slot = slotOf(key, name)
     if (slot.current?.id === id) return
     const current: Current = { id, state: running }
     slot.current = current
-    const fiber = yield* FiberSet.run(fibers, run(key, slot, current, work))
+    const fiber = yield* FiberSet.run(fibers, run(slot, current, work, wake(key)))
     slot.fiber = fiber
     fiber.addObserver(() => {
       if (slot.fiber !== fiber) return
@@ -120,6 +110,17 @@ export const makeBackground = Effect.fnUntraced(function*({ wake }: BackgroundOp
     release: (key, keep) => Effect.sync(() => release(key, keep))
   }
 })
+
+/** Runs the work once what was there before has ended, and tells how it ended, unless nobody wants to know any more. */
+const run = <A, E>(slot: Slot, current: Current, work: Effect.Effect<A, E>, wake: Effect.Effect<void>): Effect.Effect<void> => {
+  const end = (exit: Exit.Exit<A, E>) => {
+    if (slot.current !== current) return Effect.void
+    current.state = Exit.isSuccess(exit) ? { _tag: "Succeeded", value: exit.value } : { _tag: "Failed", cause: exit.cause }
+    return wake
+  }
+  // Never within `ensure`, which has yet to keep the fiber: work may end at once, and its wake may ask for the next.
+  return endOf(slot.fiber).pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(Effect.exit(work)), Effect.flatMap(end))
+}
 
 /** Interrupts the fiber and waits for its end, even when interrupted: else whoever is third would not wait for the first. */
 const endOf = (fiber: Fiber.Fiber<void> | undefined): Effect.Effect<void> =>

@@ -10,13 +10,13 @@
  */
 import { Clock, Effect, Fiber, FiberSet, Metric, type Scope } from "effect"
 import * as metrics from "../telemetry/metrics.ts"
-import { monotonicMs, monotonicMsOf } from "./monotonic.ts"
+import { monotonicMs, monotonicMsOf } from "../clock/monotonic.ts"
 import { type Place, Places } from "./Places.ts"
-import { makeSettle, type Outcome } from "./settle.ts"
+import { makeSettle, type Next } from "./settle.ts"
 import { watch } from "./watch.ts"
 import type { Taken, WorkQueue } from "./WorkQueue.ts"
 
-export type { Outcome }
+export type { Next }
 
 /** What a reconcile knows of its run. */
 export interface Run {
@@ -39,7 +39,7 @@ export interface ControllerOptions<K, E, R> {
   /** Quick keys worked on beside them. Default: `workers`. */
   readonly quickPlaces?: number
   readonly queue: WorkQueue<K>
-  readonly reconcile: (key: K, run: Run) => Effect.Effect<Outcome, E, R>
+  readonly reconcile: (key: K, run: Run) => Effect.Effect<Next, E, R>
   /** The logs' name of the key. Default: `key`. */
   readonly keyName?: string
   /** Default: 2 minutes. */

@@ -9,7 +9,7 @@ import { Cause, Clock, Deferred, Effect, Exit, Metric, type Scope, SubscriptionR
 import { Lease, type Term } from "../store/Lease.ts"
 import type { StoreError } from "../store/StoreError.ts"
 import * as metrics from "../telemetry/metrics.ts"
-import { monotonicMsOf } from "./monotonic.ts"
+import { monotonicMsOf } from "../clock/monotonic.ts"
 
 export interface LeaderState {
   readonly role: "standby" | "leader"

@@ -1,7 +1,7 @@
 /** The queue itself: synchronous, so that its every step is atomic. Its promises are told in WorkQueue.ts. */
 import type { Clock } from "effect"
 import { type Entry, Line } from "./Line.ts"
-import { monotonicMsOf } from "./monotonic.ts"
+import { monotonicMsOf } from "../clock/monotonic.ts"
 import { classes, type Priority } from "./Priority.ts"
 import { type Item, Waiting } from "./Waiting.ts"
 import * as metrics from "../telemetry/metrics.ts"

@@ -3,7 +3,7 @@
  * of an overall limit that keeps many failing keys from hammering (controller-runtime's default limiter).
  */
 import type { Clock } from "effect"
-import { monotonicMsOf } from "./monotonic.ts"
+import { monotonicMsOf } from "../clock/monotonic.ts"
 
 export interface RateLimiter<K> {
   /** Counts a failure; milliseconds to wait. `apart`: by the key's own delay alone, and the overall limit does not count it. */

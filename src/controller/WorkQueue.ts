@@ -12,7 +12,7 @@
  */
 import { Clock, Effect, Latch, type Scope } from "effect"
 import { DelayedKeys } from "./DelayedKeys.ts"
-import { monotonicMsOf } from "./monotonic.ts"
+import { monotonicMsOf } from "../clock/monotonic.ts"
 import { classes, Priority } from "./Priority.ts"
 import { type Free, QueueCore, type Taken } from "./QueueCore.ts"
 import { makeRateLimiter, type RateLimiter } from "./RateLimiter.ts"

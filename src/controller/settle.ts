@@ -6,7 +6,7 @@ import { makeRateLimiter } from "./RateLimiter.ts"
 import { Priority, type Taken, type WorkQueue } from "./WorkQueue.ts"
 
 /** What a reconcile asks for. */
-export type Outcome =
+export type Next =
   /** Nothing, until something happens. */
   | { readonly _tag: "Done" }
   /** It took a step: another look at once, before others begin something. */
@@ -52,9 +52,9 @@ export const makeSettle = <K, E>(options: SettleOptions<K, E>) => {
   })
 
   /** The one switch. */
-  const ended = Effect.fnUntraced(function*(taken: Taken<K>, outcome: Outcome) {
+  const ended = Effect.fnUntraced(function*(taken: Taken<K>, next: Next) {
     const { key, priority, trigger } = taken
-    switch (outcome._tag) {
+    switch (next._tag) {
       case "Done":
         yield* count("success")
         agains.settled(key)
@@ -67,14 +67,14 @@ export const makeSettle = <K, E>(options: SettleOptions<K, E>) => {
         yield* count("requeue_after")
         agains.settled(key)
         yield* queue.forget(key)
-        return yield* queue.addAfter(key, outcome.ms, { priority: Priority.Event, trigger: "timer" })
+        return yield* queue.addAfter(key, next.ms, { priority: Priority.Event, trigger: "timer" })
       case "Later":
         yield* count("requeue")
         return yield* queue.add(key, { priority, slow: true, trigger })
     }
   })
 
-  return Effect.fnUntraced(function*(taken: Taken<K>, place: Place, exit: Exit.Exit<Outcome, E>) {
+  return Effect.fnUntraced(function*(taken: Taken<K>, place: Place, exit: Exit.Exit<Next, E>) {
     if (Exit.isFailure(exit)) yield* failed(taken, exit.cause)
     else yield* ended(taken, comesAtOnce(exit.value, place) ? { _tag: "Again" } : exit.value)
     yield* queue.done(taken.key)
@@ -82,8 +82,8 @@ export const makeSettle = <K, E>(options: SettleOptions<K, E>) => {
 }
 
 /** `Again` by another name: a look later that is due now, or a run that waits for a slow place and had one. It must not escape the limit. */
-const comesAtOnce = (outcome: Outcome, place: Place): boolean =>
-  (outcome._tag === "RequeueAfter" && outcome.ms <= 0) || (outcome._tag === "Later" && place.kind === "Slow")
+const comesAtOnce = (next: Next, place: Place): boolean =>
+  (next._tag === "RequeueAfter" && next.ms <= 0) || (next._tag === "Later" && place.kind === "Slow")
 
 /** How often in a row a key asked for another look, and how long it is to wait for it: from some number on, more each time. */
 class Agains<K> {

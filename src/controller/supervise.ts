@@ -4,7 +4,7 @@
  */
 import { Cause, Effect, Metric } from "effect"
 import * as metrics from "../telemetry/metrics.ts"
-import { monotonicMs } from "./monotonic.ts"
+import { monotonicMs } from "../clock/monotonic.ts"
 
 const firstPauseMs = 100
 const longestPauseMs = 2000

@@ -1,7 +1,7 @@
 /** Waits for the end of a run: lends its place when it takes long, cuts it off when it takes too long. */
 import { Effect, Exit, Fiber, Metric, Option } from "effect"
 import * as metrics from "../telemetry/metrics.ts"
-import { monotonicMs } from "./monotonic.ts"
+import { monotonicMs } from "../clock/monotonic.ts"
 import type { Place, Places } from "./Places.ts"
 
 export interface WatchOptions {

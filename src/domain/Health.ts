@@ -14,3 +14,6 @@ export interface HealthEvent {
   /** JSON object; `exit_code` for `container_exited` and `container_oom`. */
   readonly details: Readonly<Record<string, unknown>>
 }
+
+/** What was told of the game last: a rule tells a state of health once by looking at it. */
+export type LastHealth = Pick<HealthEvent, "containerId" | "type">

@@ -1,6 +1,5 @@
 /** Image references, by the distribution reference grammar, with a tag or a digest required. */
 import reference from "@swimlane/docker-reference"
-import { Schema } from "effect"
 
 const maximumLength = 512
 
@@ -19,12 +18,3 @@ export const imageRefProblem = (value: string): string | undefined => {
     return "is not an image reference, e.g. galaxy/engine:1.4.2 or registry.example/engine@sha256:..."
   }
 }
-
-/** An image reference as the docker CLI takes it (`[domain/]path:tag` or `...@digest`). */
-export const ImageRef = Schema.String.check(
-  Schema.makeFilter((value: string) => {
-    const problem = imageRefProblem(value)
-    return problem === undefined ? undefined : `image_ref ${problem}`
-  })
-)
-export type ImageRef = string

@@ -1,49 +1,92 @@
-/** What one reconcile sees of one game: the row, the record, the pending jobs and the engine's containers. Plain data. */
-import type { Failure } from "./ErrorCode.ts"
-import type { DesiredState, RestartPolicy } from "./Game.ts"
-import type { GameId } from "./GameId.ts"
-import type { GameSpec, SpecProblem } from "./GameSpec.ts"
-import type { PendingJob } from "./Job.ts"
-import type { RuntimeRecord } from "./RuntimeRecord.ts"
-
-/** The row, with its spec decoded; `problem` says why it cannot be carried out. */
-export interface Desired {
-  readonly state: DesiredState
-  readonly imageRef: string
-  readonly restartPolicy: RestartPolicy
-  readonly generation: number
-  readonly spec: GameSpec
-  /** `specHash` of image and spec. */
-  readonly specHash: string
-  readonly problem: SpecProblem | null
-}
-
 /**
- * `unresponsive`: the engine lists it and does not answer for it. `restarting` (an engine's own restart policy on a
- * container made by hand) counts as `running`.
+ * What one reconcile sees of one game. `Facts` are as they were read: the row, the record, the jobs, the engine's own words.
+ * An `Observation` is what they mean (see controllers/game/observe/assess.ts); rules read nothing else. Plain data, both.
  */
-export type ObservedState = "created" | "running" | "paused" | "removing" | "exited" | "dead" | "unresponsive"
+import type { Failure } from "./ErrorCode.ts"
+import type { GameId } from "./GameId.ts"
+import type { PullPolicy } from "./GameSpec.ts"
+import type { LastHealth } from "./Health.ts"
+import type { PendingJob } from "./Job.ts"
+import type { Revision, Row } from "./Row.ts"
+import type { RuntimeRecord } from "./RuntimeRecord.ts"
+import type { Timing } from "./Timing.ts"
 
-export interface ObservedContainer {
+/** `unresponsive`: the engine lists it and does not answer for it. Everything else is the engine's own word. */
+export type FoundState = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead" | "unresponsive"
+
+/** A container with the game's labels, as the engine tells of it. */
+export interface FoundContainer {
   readonly id: string
   readonly name: string
-  readonly state: ObservedState
-  /** Made by this controller: it carries our spec hash and generation. */
-  readonly ours: boolean
-  /** The generation it was made for; null when it is not ours. */
-  readonly generation: number | null
-  /** It runs (or would run) the image and spec that the row asks for. */
-  readonly runsWanted: boolean
-  readonly imageRef: string
+  readonly state: FoundState
   readonly createdAtMs: number
+  readonly imageRef: string
+  /** Our own labels: null where somebody else made it. */
+  readonly specHash: string | null
+  readonly generation: number | null
   readonly startedAtMs: number | null
-  readonly exit: { readonly code: number; readonly oomKilled: boolean; readonly finishedAtMs: number | null } | null
+  readonly exit: ContainerExit | null
   /** Why the engine could not start it; empty when it could or was not asked to. */
   readonly startError: string
   readonly stopSignal: string
   /** The engine itself would start it again, as somebody else told it to. */
   readonly restartsByItself: boolean
   readonly endpoint: string
+}
+
+export interface ContainerExit {
+  readonly code: number
+  readonly oomKilled: boolean
+  /** null: the engine does not know when, so `code` is not to be believed. */
+  readonly finishedAtMs: number | null
+}
+
+/** `Pulled`: asked for by this very attempt and on the host by now. */
+export type PullState =
+  | { readonly _tag: "None" }
+  | { readonly _tag: "Pulling" }
+  | { readonly _tag: "Pulled" }
+  | { readonly _tag: "Failed"; readonly failure: Failure }
+
+export interface Facts {
+  readonly gameId: GameId
+  readonly row: Row | null
+  readonly record: RuntimeRecord | null
+  readonly jobs: ReadonlyArray<PendingJob>
+  /** What was told of its health last. */
+  readonly lastHealth: LastHealth | null
+  readonly containers: ReadonlyArray<FoundContainer>
+  /** The engine that answers. A recorded container of its own that is not among `containers` got its 404. */
+  readonly engineId: string
+  /** The pull for this attempt; see `wantedPull`. */
+  readonly pull: PullState
+  /** As many other games are being exchanged as may be at once. */
+  readonly exchangesFull: boolean
+  readonly nowMs: number
+  readonly timing: Timing
+  /** Where the spec says nothing else. */
+  readonly pullPolicy: PullPolicy
+}
+
+/** What the row says, without what is to run: that is the `Target`. */
+export type Desired = Omit<Row, "revision">
+
+/** The revision that is to run. */
+export interface Target extends Revision {
+  readonly generation: number
+  readonly pullPolicy: PullPolicy
+  readonly stopGraceMs: number
+}
+
+export type ObservedState = Exclude<FoundState, "restarting">
+
+export interface ObservedContainer extends Omit<FoundContainer, "state"> {
+  /** `restarting` (an engine's own restart policy on a container made by hand) counts as `running`. */
+  readonly state: ObservedState
+  /** Made by this controller: it carries our spec hash and generation. */
+  readonly ours: boolean
+  /** It runs (or would run) the image and spec of the target. */
+  readonly runsWanted: boolean
 }
 
 /**
@@ -53,24 +96,16 @@ export interface ObservedContainer {
  */
 export type Recorded = "none" | "present" | "gone" | "elsewhere"
 
-export type PullState =
-  | { readonly _tag: "None" }
-  | { readonly _tag: "Pulling" }
-  | { readonly _tag: "Pulled" }
-  | { readonly _tag: "Failed"; readonly failure: Failure }
-
-export interface Observation {
-  readonly gameId: GameId
+export interface Observation extends Omit<Facts, "row" | "containers" | "pullPolicy"> {
   readonly desired: Desired | null
-  readonly record: RuntimeRecord | null
-  readonly jobs: ReadonlyArray<PendingJob>
+  readonly target: Target | null
   readonly containers: ReadonlyArray<ObservedContainer>
+  /** The container that is the game: the recorded one, else the best candidate. */
+  readonly main: ObservedContainer | undefined
+  /** Any other container of this game. */
+  readonly strays: ReadonlyArray<ObservedContainer>
   readonly recorded: Recorded
-  readonly engineId: string
-  /** The pull that was asked for this game's present generation. */
-  readonly pull: PullState
 }
 
-/** Hash of what the row asks for and of what the recorded container runs agree; see `matchesSpec`. */
 export const isRunning = (container: ObservedContainer | undefined): boolean =>
   container !== undefined && (container.state === "running" || container.state === "paused")

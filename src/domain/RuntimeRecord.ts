@@ -45,6 +45,15 @@ export interface Rollout {
   readonly phase: RolloutPhase
 }
 
+/** What the engine answers with a refusal again and again. */
+export interface Refused {
+  /** The act that is refused, e.g. `Signal`. */
+  readonly action: string
+  /** The engine's own words. */
+  readonly message: string
+  readonly sinceMs: number
+}
+
 export interface RuntimeRecord {
   readonly gameId: GameId
   readonly status: RecordStatus
@@ -72,10 +81,12 @@ export interface RuntimeRecord {
   /** When the container's process started, by the engine's clock. */
   readonly startedAtMs: number | null
   readonly stoppedAtMs: number | null
-  /** Set from the decision to stop the current container until it has ended. */
+  /** Set until the container has ended. */
   readonly stopping: Stopping | null
-  /** Set from the decision to exchange what runs until the new container runs or the exchange is given up. */
+  /** Set from the intent to exchange the container until the new one runs, fails, or is not wanted any more. */
   readonly rollout: Rollout | null
+  /** Set while the engine refuses an act other than a start (which has its own error and back-off). */
+  readonly refused: Refused | null
   readonly removedAtMs: number | null
   /** Compare-and-set token: bumped by each write of the record. */
   readonly version: number

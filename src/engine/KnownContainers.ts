@@ -62,7 +62,7 @@ export class KnownContainers {
   }
 
   /** An event of a container that may be new. Whether it is the game's, only a list can tell: an image may have its labels. */
-  seen(gameId: GameId, id: string): void {
+  appeared(gameId: GameId, id: string): void {
     if (this.#ids.get(gameId)?.has(id)) return
     this.#doubt(gameId, id)
   }

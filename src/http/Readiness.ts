@@ -1,6 +1,6 @@
 /** What /readyz tells: each part the controller needs, asked with a deadline, all at once, remembered for a second. */
 import { Effect, Result } from "effect"
-import { monotonicMs } from "../controller/monotonic.ts"
+import { monotonicMs } from "../clock/monotonic.ts"
 
 export interface Check {
   readonly name: string

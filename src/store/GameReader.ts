@@ -2,6 +2,7 @@
 import { Context, type Effect, type Stream } from "effect"
 import type { DesiredState, Game } from "../domain/Game.ts"
 import type { GameId } from "../domain/GameId.ts"
+import type { LastHealth } from "../domain/Health.ts"
 import type { PendingJob } from "../domain/Job.ts"
 import type { RuntimeRecord } from "../domain/RuntimeRecord.ts"
 import type { StoreError } from "./StoreError.ts"
@@ -12,6 +13,7 @@ export interface GameState {
   readonly record: RuntimeRecord | null
   /** Taken and unanswered, oldest first. */
   readonly jobs: ReadonlyArray<PendingJob>
+  readonly lastHealth: LastHealth | null
 }
 
 /** One game in the sweep's survey: what decides whether it differs, without the spec. */

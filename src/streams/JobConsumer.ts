@@ -7,7 +7,7 @@
  * deliveries. An outage gives up nothing, however often it made Redis deliver an entry.
  */
 import { Effect, Metric } from "effect"
-import { monotonicMs } from "../controller/monotonic.ts"
+import { monotonicMs } from "../clock/monotonic.ts"
 import type { GameId } from "../domain/GameId.ts"
 import type { JobIntake, JobKind } from "../domain/Job.ts"
 import { GameWriter } from "../store/GameWriter.ts"

@@ -3,7 +3,7 @@
  * the same `event_id`; none is ever skipped. A topic that Redis refuses rests a while and holds up no other.
  */
 import { Effect, Exit, Metric } from "effect"
-import { monotonicMs } from "../controller/monotonic.ts"
+import { monotonicMs } from "../clock/monotonic.ts"
 import type { OutboxEntry, Topic } from "../domain/Message.ts"
 import { GameWriter } from "../store/GameWriter.ts"
 import * as metrics from "../telemetry/metrics.ts"

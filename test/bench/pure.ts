@@ -1,10 +1,11 @@
 /** Parts that need nobody else: the work queue, and the resync's comparison. */
 import { Effect } from "effect"
-import { freshRecord } from "../../controllers/game/commit.ts"
-import { defaultBackoff } from "../../controllers/game/view.ts"
-import { differing } from "../../controllers/sweep/differs.ts"
+import { differing } from "../../controllers/game/drift.ts"
+import { freshRecord } from "../../controllers/game/record/commit.ts"
+import { conditionsOf } from "../../controllers/game/record/conditions.ts"
 import { makeWorkQueue } from "../../src/controller/WorkQueue.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
+import { defaultBackoff } from "../../src/domain/Timing.ts"
 import { specHash } from "../../src/domain/specHash.ts"
 import type { ContainerSummary } from "../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
@@ -26,34 +27,32 @@ export const workQueue = async (figures: Figures): Promise<void> => {
 }
 
 const image = "galaxy/engine:1.4.2"
-const settings = { stopGraceMs: 30_000, retentionMs: 1e9, backoff: defaultBackoff }
-
-const conditions = (["Ready", "Progressing", "SpecValid"] as const).map((type) =>
-  ({ type, status: "True", reason: "", message: "", last_transition_at: "" }) as const)
+const timing = { stopGraceMs: 30_000, retentionMs: 1e9, backoff: defaultBackoff }
+const options = { timing, pullPolicy: "if_missing", engineId: "e", nowMs: 0, withinMs: 30_000 } as const
 
 const quietGame = (index: number): { readonly row: SurveyRow; readonly container: ContainerSummary } => {
   const gameId = `g${index}` as GameId
   const hash = specHash(image, {})
   const id = index.toString(16).padStart(64, "0")
+  const record = {
+    ...freshRecord(gameId), status: "running", currentContainerId: id, observedGeneration: 1, specHash: hash, engineId: "e", version: 1
+  } as const
   return {
     row: {
       gameId, pendingJobs: 0, game: { state: "running", imageRef: image, restartPolicy: "always", generation: 1 },
-      record: {
-        ...freshRecord(gameId), status: "running", currentContainerId: id, observedGeneration: 1, specHash: hash, engineId: "e", version: 1,
-        conditions
-      }
+      record: { ...record, conditions: conditionsOf([], record, null, {}, 0) }
     },
     container: { id, gameId, name: `galaxy-game-${gameId}`, state: "running", createdAtMs: 0, imageRef: image, specHash: hash, generation: 1 }
   }
 }
 
-export const sweep = async (figures: Figures): Promise<void> => {
+export const resync = async (figures: Figures): Promise<void> => {
   const games = Array.from({ length: 10_000 }, (_, index) => quietGame(index))
   const rows = games.map(({ row }) => row)
   const containers = games.map(({ container }) => container)
   const before = process.cpuUsage()
-  const found = differing(rows, containers, settings, "e", 0, 30_000)
+  const found = differing(rows, containers, options)
   const { system, user } = process.cpuUsage(before)
   if (found.length > 0) throw new Error("nothing was to differ")
-  figures.add("sweep over 10,000 games without drift: CPU", (user + system) / 1000, "ms", "less", 100)
+  figures.add("resync over 10,000 games without drift: CPU", (user + system) / 1000, "ms", "less", 100)
 }

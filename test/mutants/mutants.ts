@@ -21,21 +21,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a job is acknowledged before it is committed",
     file: "src/streams/JobConsumer.ts",
-    from: `  const found = yield* store.takeJobs(jobs)
-  yield* Effect.forEach(found, options.enqueue, { discard: true })
-  yield* streams.acknowledge(jobs)
-`,
-    to: `  yield* streams.acknowledge(jobs)
-  const found = yield* store.takeJobs(jobs)
-  yield* Effect.forEach(found, options.enqueue, { discard: true })
-`,
+    from: "  const found = yield* writer.takeJobs(jobs)\n",
+    to: "  yield* streams.acknowledge(jobs)\n  const found = yield* writer.takeJobs(jobs)\n",
     caughtBy: { project: "unit", file: "test/unit/streams/jobConsumer.test.ts", test: "gives no job up for an outage, however often it was delivered meanwhile" }
   },
   {
     name: "a message is struck out of the outbox before it is sent",
     file: "src/streams/OutboxRelay.ts",
     from: "  const exits = yield* Effect.forEach(Map.groupBy(",
-    to: "  yield* store.markSent(entries.map(({ id }) => id))\n  const exits = yield* Effect.forEach(Map.groupBy(",
+    to: "  yield* writer.markSent(entries.map(({ id }) => id))\n  const exits = yield* Effect.forEach(Map.groupBy(",
     caughtBy: { project: "unit", file: "test/unit/streams/outboxRelay.test.ts", test: "sends nothing again that was sent when another topic's messages were lost" }
   },
   {

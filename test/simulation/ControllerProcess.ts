@@ -3,23 +3,20 @@
  * controller, job consumer, outbox relay. It can die at any call, be told to end, or lose its way to a service.
  */
 import { Deferred, Effect, Exit, Fiber, Layer, Scope, SubscriptionRef } from "effect"
-import { runGameController } from "../../controllers/game/controller.ts"
-import type { Settings } from "../../controllers/game/view.ts"
+import { startActing } from "../../controllers/game/acting.ts"
 import { lead, type LeaderState } from "../../src/controller/Leader.ts"
-import { spawn } from "../../src/controller/supervise.ts"
+import type { Timing } from "../../src/domain/Timing.ts"
 import { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
 import { notLeader } from "../../src/engine/Permission.ts"
-import { ImagePuller } from "../../src/engine/ImagePuller.ts"
 import { CurrentTerm, Lease, type Term } from "../../src/store/Lease.ts"
-import { Store } from "../../src/store/Store.ts"
-import { consumeJobs } from "../../src/streams/JobConsumer.ts"
-import { relayOutbox } from "../../src/streams/OutboxRelay.ts"
+import { GameReader } from "../../src/store/GameReader.ts"
+import { GameWriter } from "../../src/store/GameWriter.ts"
 import { Streams } from "../../src/streams/Streams.ts"
 import { makeFakeEngine, withPermission } from "../support/fakes/FakeEngine.ts"
 import { makeFakeLease } from "../support/fakes/FakeLease.ts"
-import { makeFakeStore } from "../support/fakes/FakeStore.ts"
+import { makeFakeReader, makeFakeWriter } from "../support/fakes/FakeStore.ts"
 import { makeFakeStreams } from "../support/fakes/FakeStreams.ts"
-import { type FaultPlan, faultyEngine, faultyLease, faultyStore, faultyStreams, kill, type Life, makeLife } from "../support/fakes/faults.ts"
+import { type FaultPlan, faultyEngine, faultyLease, faultyReader, faultyStreams, faultyWriter, kill, type Life, makeLife } from "../support/fakes/faults.ts"
 import type { EngineWorld } from "../support/fakes/EngineWorld.ts"
 import type { StoreWorld } from "../support/fakes/StoreWorld.ts"
 import type { StreamsWorld } from "../support/fakes/StreamsWorld.ts"
@@ -30,7 +27,7 @@ export interface Worlds {
   readonly streams: StreamsWorld
 }
 
-export const settings: Settings = {
+export const timing: Timing = {
   stopGraceMs: 3000,
   retentionMs: 60_000,
   backoff: { baseMs: 1000, maxMs: 20_000, stableMs: 30_000 }
@@ -39,6 +36,8 @@ export const resyncMs = 10_000
 export const leaseMs = 6000
 const leaseMarginMs = 500
 const drainMs = 700
+/** Fewer than there are games: some must wait for their turn. */
+const maxExchanges = 2
 
 export interface ControllerProcess {
   readonly name: string
@@ -83,17 +82,15 @@ const act = ({ engine, store, streams }: Worlds, life: Life) => (term: Term) => 
     guard: Effect.flatMap(term.remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
   }
   const acting = Effect.gen(function*() {
-    const controller = yield* runGameController({ workers: 4, resyncMs, pullPolicy: "if_missing", settings, drainMs })
-    yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish }))
-    yield* spawn("outbox relay", relayOutbox)
+    yield* startActing({ workers: 4, maxExchanges, resyncMs, pullPolicy: "if_missing", timing, drainMs })
     return yield* Effect.never
   })
-  const services = ImagePuller.layer.pipe(
-    Layer.provideMerge(Layer.effect(
-      ContainerEngine,
-      Effect.map(makeFakeEngine(engine), (client) => withPermission(faultyEngine(life, client), permission))
-    )),
-    Layer.provideMerge(Layer.succeed(Store, faultyStore(life, makeFakeStore(store, term.epoch, term.end)))),
+  const services = Layer.effect(
+    ContainerEngine,
+    Effect.map(makeFakeEngine(engine), (client) => withPermission(faultyEngine(life, client), permission))
+  ).pipe(
+    Layer.provideMerge(Layer.succeed(GameReader, faultyReader(life, makeFakeReader(store)))),
+    Layer.provideMerge(Layer.succeed(GameWriter, faultyWriter(life, makeFakeWriter(store, term.epoch, term.end)))),
     Layer.provideMerge(Layer.succeed(Streams, faultyStreams(life, makeFakeStreams(streams, "rtmanager")))),
     Layer.provide(Layer.succeed(CurrentTerm, term))
   )

@@ -29,7 +29,7 @@ export const cannotRun = ({ engine }: Worlds, row: GameRow): boolean => {
   if (Result.isFailure(spec)) return true
   const known = engine.images.get(row.image_ref)
   if (spec.success.pull_policy === "never" && !known?.onHost) return true
-  return row.image_ref === images.missing || (spec.success.args?.includes("unstartable") ?? false)
+  return row.image_ref === images.missing || ["unstartable", "missing"].some((word) => spec.success.args?.includes(word))
 }
 
 // --- the engine equals the rows -----------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ const consistent = (
   // What turns up for a game that is over without anybody's word for its removal is reported, not touched.
   const isReported = record.status === "removed" && row.state !== "removed"
   if (!isReported && containers.filter((container) => isOurs(container)).length > 1) problems.push("has two containers of ours")
-  if (record.stopping_since !== null) problems.push("is still being stopped")
+  for (const under of ["stopping", "rollout", "refused"] as const) if (record[under] !== null) problems.push(`settled, but ${under} is left`)
   const ready = record.conditions?.find(({ type }) => type === "Ready")?.status
   if (ready !== (record.status === "running" ? "True" : "False")) problems.push(`is ${record.status}, but Ready=${ready}`)
   if (row.state !== "running" && record.last_error_code !== null) problems.push(`is ${row.state}, but ${record.last_error_code} is left`)
@@ -138,7 +138,8 @@ const brokenHealth = (worlds: Simulation): ReadonlyArray<string> => {
       if (runs.has(atMs) && !worlds.engineWasChanged) problems.push(`health of ${fields.game_id} ${id.slice(0, 12)}: the start at ${atMs} is told twice`)
       runs.add(atMs)
     }
-    last.set(id, { type, runs })
+    // What is told of the health of a run neither begins nor ends it.
+    if (runEvents.has(type)) last.set(id, { type, runs })
   }
   for (const [id, { type }] of last) {
     if (worlds.engine.isElsewhere(id)) continue
@@ -150,6 +151,8 @@ const brokenHealth = (worlds: Simulation): ReadonlyArray<string> => {
   }
   return problems
 }
+
+const runEvents: ReadonlySet<string> = new Set(["container_started", "container_exited", "container_oom", "container_disappeared"])
 
 const nextTold = (type: string, before: string | undefined): string | undefined => {
   if (before === "container_disappeared") return `${type} after it disappeared`

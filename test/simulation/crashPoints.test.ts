@@ -37,6 +37,12 @@ const scenarios: ReadonlyArray<Scenario> = [
     mayTryTwice: true,
     then: ({ store }) => store.insert({ ...row, restart_policy: "never", spec: { args: ["unstartable"] } })
   },
+  {
+    name: "a start by job of a program that does not exist",
+    before: [],
+    mayTryTwice: true,
+    then: ({ streams }) => void streams.startJob({ game_id: game, image_ref: images.present, spec: JSON.stringify({ args: ["missing"] }) })
+  },
   { name: "a start job for a game that runs", before: [({ store }) => store.insert(row)], then: ({ streams }) => void streams.startJob(row) },
   { name: "a stop by job", before: [({ store }) => store.insert(row)], then: ({ streams }) => void streams.stopJob({ game_id: game, reason: "finished" }) },
   {
@@ -59,6 +65,21 @@ const scenarios: ReadonlyArray<Scenario> = [
   },
   { name: "a container that exits", before: [({ store }) => store.insert(row)], then: ({ engine }) => engine.exit(`galaxy-game-${game}`, 3) },
   { name: "an adoption", before: [], then: ({ engine }) => void engine.run(engine.byHand(game, images.present)) },
+  {
+    name: "an adoption of what the engine would restart",
+    before: [],
+    then: ({ engine }) => void engine.run(engine.byHand(game, images.present, { restartsByItself: true }))
+  },
+  {
+    name: "a new image of a game that must be killed for it",
+    before: [({ store }) => store.insert({ ...row, spec: { args: ["stop=never"] } })],
+    then: ({ store }) => store.update(game, { image_ref: images.pullable })
+  },
+  {
+    name: "a paused game",
+    before: [({ store }) => store.insert(row)],
+    then: ({ engine }) => engine.pause(engine.of(game)[0]!.id)
+  },
   { name: "a stray of ours", before: [({ store }) => store.insert(row)], then: ({ engine }) => {
     const { image, labels } = engine.of(game)[0]!
     engine.run({ name: "copy", image, labels })
@@ -66,7 +87,7 @@ const scenarios: ReadonlyArray<Scenario> = [
 ]
 
 const operations: ReadonlySet<string> = new Set([
-  "create", "start", "kill", "unpause", "remove", "commit", "takeJobs", "acknowledge", "append", "markSent", "pull"
+  "create", "start", "kill", "update", "unpause", "remove", "commit", "takeJobs", "acknowledge", "append", "markSent", "pull"
 ])
 const counts = ({ operation }: Call): boolean => operations.has(operation)
 
@@ -80,16 +101,13 @@ const faults: ReadonlyArray<readonly [string, Fault]> = [
 /** Everything that people see of it, without ids and times. */
 const seen = ({ engine, store, streams }: Simulation) => ({
   engine: engine.history.map(({ action, name }) => `${action} ${name}`),
-  health: store.told.flatMap(({ fields, topic }) => topic === "health_events" ? [fields.event_type] : []),
+  health: store.told.flatMap(({ fields, topic }) => topic === "health_events" ? [`${fields.event_type} ${fields.details}`] : []),
   results: store.told.flatMap(({ fields, topic }) => topic === "job_results" ? [`${fields.job_kind} ${fields.outcome} ${fields.error_code}`] : []),
   intents: store.told.flatMap(({ fields, topic }) => topic === "notification_intents" ? [fields.notification_type] : []),
-  operations: store.operations.map(({ error_code, op_kind, op_source, outcome }) => `${kindOf(op_kind, op_source)} ${outcome} ${error_code ?? ""}`),
+  operations: store.operations.map(({ error_code, op_kind, op_source, outcome }) => `${op_kind} ${op_source} ${outcome} ${error_code ?? ""}`),
   status: store.records.get(game)?.status,
   sent: new Set(streams.log.flatMap(({ fields }) => fields.event_id ?? [])).size
 })
-
-/** Who dies between the signal and its record forgets that the start to come is an exchange. */
-const kindOf = (kind: string, source: string): string => kind === "reconcile_recreate" && source === "desired_state" ? `start ${source}` : `${kind} ${source}`
 
 /** Whether the fault was reached, and what people see. */
 const run = (scenario: Scenario, index: number, fault: Fault) => Effect.scoped(

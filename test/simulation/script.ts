@@ -22,7 +22,7 @@ const games = ["g1", "g2", "g3", "g4", "g5"]
 const specs: ReadonlyArray<Readonly<Record<string, unknown>>> = [
   {}, {}, {}, { env: { MODE: "b" } }, { stop_grace: "1s" }, { args: ["stop=500"] }, { args: ["stop=never"] },
   { args: ["exit=1", "after=700", "times=2"] }, { args: ["exit=0", "after=1500", "times=1"] }, { args: ["oom", "after=900", "times=1"] },
-  { args: ["unstartable"] }, { pull_policy: "always" }, { pull_policy: "never" }, { bogus: 1 }, { resources: { memory: "1Ki" } }
+  { args: ["unstartable"] }, { args: ["missing"] }, { pull_policy: "always" }, { pull_policy: "never" }, { bogus: 1 }, { resources: { memory: "1Ki" } }
 ]
 
 const pick = <A>(random: Random.Random, items: ReadonlyArray<A>): A => items[between(random, 0, items.length - 1)]!
@@ -107,6 +107,9 @@ const people: ReadonlyArray<Kind> = [
   [3, onContainer("exit 0", ({ engine }, { id }) => engine.exit(id, 0))],
   [2, onContainer("oom", ({ engine }, { id }) => engine.exit(id, 137, true))],
   [2, onContainer("docker pause", ({ engine }, { id }) => engine.pause(id))],
+  [2, onContainer("docker update --restart always", (_simulation, container) => {
+    container.restartsByItself = true
+  })],
   [2, onContainer("docker rename", ({ engine }, { id, name }) => engine.rename(id, `${name}-renamed`))],
   [4, onContainer("docker start", ({ engine }, { id }) => engine.start(id))],
   [2, onContainer("docker restart", ({ engine }, container) => {
@@ -118,6 +121,11 @@ const people: ReadonlyArray<Kind> = [
   [5, (random) => {
     const game = pick(random, games)
     return act(`docker run by hand for ${game}`, ({ engine }) => void engine.run(engine.byHand(game, images.present)))
+  }],
+  [2, (random) => {
+    const game = pick(random, games)
+    return act(`docker run --restart always by hand for ${game}`, ({ engine }) =>
+      void engine.run(engine.byHand(game, images.present, { restartsByItself: true })))
   }],
   [1, onContainer("a copy, labels and all,", ({ engine }, { image, labels, name }) => void engine.run({ name: `${name}-copy`, image, labels }))],
   [2, (random) => {
@@ -166,6 +174,10 @@ const fate: ReadonlyArray<Kind> = [
       return () => stuck.forEach(({ answers }) => answers.up())
     })
   }],
+  [2, (random) => spell("the engine refuses every change", between(random, 1000, 30_000), ({ engine }) => {
+    engine.quirks.refusesChanges = true
+    return () => void (engine.quirks.refusesChanges = false)
+  })],
   [2, (random) => spell("registry hangs", between(random, 1000, 30_000), ({ engine }) => {
     for (const ref of [images.pullable, images.slow]) engine.image(ref, { registry: "hung" })
     return () => [images.pullable, images.slow].forEach((ref) => void engine.image(ref, { registry: "there" }))
@@ -238,7 +250,7 @@ export const calm = (simulation: Simulation): Effect.Effect<void, never, Scope.S
     simulation.faults = () => undefined
     if (engine.engineId !== simulation.homeEngine) engine.switchTo(simulation.homeEngine)
     for (const { answers } of [engine, store, streams]) answers.up()
-    Object.assign(engine.quirks, { emptyList: false, listLagMs: 0, removalMs: 0 })
+    Object.assign(engine.quirks, { emptyList: false, listLagMs: 0, removalMs: 0, refusesChanges: false })
     for (const { line } of [engine.events, store.changes]) Object.assign(line, { mode: "on", loss: 0, maxDelayMs: 0 })
     for (const ref of [images.present, images.pullable, images.slow]) engine.image(ref, { registry: "there" })
     for (const container of engine.containers) {

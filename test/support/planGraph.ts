@@ -1,20 +1,21 @@
 /**
- * The graph of all worlds that the plan can lead to: nodes are worlds with their times folded into what matters of them,
+ * The graph of all worlds that the decision can lead to: nodes are worlds with their times folded into what matters of them,
  * edges are steps that are carried out, get lost, fail or are refused, the passing of time, and engines that fall silent or
  * change.
  */
-import { answerAgain, fallSilent, type ModelContainer, pass, planWorld, settings, step, switchEngine, type World } from "./planModel.ts"
+import { answerAgain, fallSilent, type ModelContainer, pass, planWorld, step, switchEngine, timing, type World } from "./planModel.ts"
 
 const sign = (ms: number): string => (ms > 0 ? "+" : "-")
 
+const runEvents: ReadonlySet<string> = new Set(["", "container_started", "container_exited", "container_oom", "container_disappeared"])
+
 /** Worlds with equal keys have equal futures: ids are renamed, times become "over" or "not yet", counts are cut at 2. */
 export const key = (world: World): string => {
-  const { record, nowMs } = world
-  const { hidden } = world
+  const { hidden, nowMs, record } = world
   const ids = new Map([...world.containers, ...hidden.containers].map((container, index) => [container.id, `#${index}`]))
   const at = (ms: number | null | undefined) => ms == null ? "" : sign(ms - nowMs)
   const looks = (container: ModelContainer) => [
-    container.state, container.ours, container.generation, container.hash, container.imageRef, container.networkGone === true, container.restartsByItself,
+    container.state, container.generation, container.specHash, container.imageRef, container.networkGone === true, container.restartsByItself,
     container.startError,
     container.startedAtMs === null ? "" : container.startedAtMs === record?.startedAtMs,
     container.exit && [container.exit.code, container.exit.oomKilled, container.exit.finishedAtMs === null]
@@ -25,16 +26,20 @@ export const key = (world: World): string => {
       record.status, ids.get(record.currentContainerId ?? "") ?? (record.currentContainerId === null ? "" : "lost"),
       record.engineId, record.specHash, record.observedGeneration, Math.min(record.restartCount, 2),
       at(record.nextRestartAtMs), Math.min(record.failureCount, 2), record.lastErrorCode, record.lastErrorReason,
-      record.exitCode, record.oomKilled, record.stoppingSinceMs === null ? "" : at(record.stoppingSinceMs + settings.stopGraceMs),
-      record.stoppedAtMs === null ? "" : at(record.stoppedAtMs + settings.retentionMs),
-      record.conditions.find(({ type }) => type === "Progressing")?.reason,
-      record.conditions.find(({ type }) => type === "Ready")?.reason
+      record.exitCode, record.oomKilled,
+      record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + timing.stopGraceMs)],
+      record.rollout?.phase, record.refused !== null,
+      record.stoppedAtMs === null ? "" : at(record.stoppedAtMs + timing.retentionMs),
+      record.conditions.map(({ reason, status }) => `${status} ${reason}`)
     ],
     world.jobs,
+    // Of a run's beginning and end the record tells; what else was told of its health is told once.
+    runEvents.has(world.lastHealth?.type ?? "") ? "" : world.lastHealth?.type,
     world.containers.map(looks),
     world.engineId,
     hidden.containers.map(looks),
     world.pull,
+    world.exchangesFull,
     world.imagePresent
   ])
 }
@@ -42,7 +47,7 @@ export const key = (world: World): string => {
 /** Waits that no passing of time ends, short of the retention. */
 export const isSettled = (world: World): boolean => {
   const { reason, step: decided } = planWorld(world)
-  return decided._tag === "Wait" && world.pull._tag !== "Pulling" &&
+  return decided._tag === "Wait" && world.pull._tag !== "Pulling" && !world.exchangesFull &&
     (decided.againMs === null || reason === "Retained" || reason === "ContainerUnresponsive")
 }
 

@@ -1,24 +1,38 @@
 /** What the contract promises of a world, and of each step in it. Written from the contract, not from the plan. */
-import { observeWorld, planWorld, step as carryOn, type World } from "./planModel.ts"
+import { assess, fateOf } from "../../controllers/game/observe/assess.ts"
+import { type ModelContainer, planWorld, step as carryOn, type World } from "./planModel.ts"
 
 export const runs = (world: World) => world.containers.filter(({ state }) => state === "running" || state === "paused")
 
 const conditionOf = ({ record }: World, type: "Ready" | "Progressing") => record?.conditions.find((one) => one.type === type)
 
+const isOurs = ({ generation, specHash }: ModelContainer) => specHash !== null && generation !== null
+
+/** The recorded container is on an engine that does not answer now. */
+const isElsewhere = ({ containers, engineId, record }: World): boolean => record?.status !== "removed" && fateOf(record, containers, engineId) === "elsewhere"
+
+/** The game's own container is listed and not answered for. */
+const isSilent = (world: World): boolean => {
+  const game = world.containers.filter(({ id }) => world.record?.currentContainerId == null || id === world.record.currentContainerId)
+  return game.some(({ id, state }) => state === "unresponsive" && id === assess(world).main?.id)
+}
+
+/** Whether nothing can be known or done about the game now. */
+export const isOut = (world: World): boolean => isElsewhere(world) || isSilent(world)
+
 /** Which promise a settled game breaks; undefined when it keeps all. */
 export const broken = (world: World): string | undefined => {
-  const { reason } = planWorld(world)
-  if (reason === "ContainerUnresponsive" || reason === "EngineChanged") return brokenOutage(world, reason)
+  if (isOut(world)) return brokenOutage(world)
   if (world.jobs.length > 0) return "a job has no answer"
   return brokenConditions(world) ?? brokenState(world)
 }
 
 /** Unknown is said as unknown, and only a job whose wait will end waits. */
-const brokenOutage = (world: World, reason: string): string | undefined => {
+const brokenOutage = (world: World): string | undefined => {
   const { jobs, record, row } = world
   const told = record === null || record.status === "removed" || conditionOf(world, "Ready")?.status === "Unknown"
-  if (!told) return `Ready=${conditionOf(world, "Ready")?.status} under ${reason}`
-  if (reason === "EngineChanged" && jobs.length > 0) return "a job waits for another engine"
+  if (!told) return `Ready=${conditionOf(world, "Ready")?.status} in an outage`
+  if (isElsewhere(world) && jobs.length > 0) return "a job waits for another engine"
   return jobs.some((job) => (job.generation ?? Infinity) < (row?.generation ?? 0)) ? "an overtaken job waits" : undefined
 }
 
@@ -26,7 +40,7 @@ const brokenConditions = (world: World): string | undefined => {
   const { record, row } = world
   if (record === null || row === null) return undefined
   const main = runs(world).find(({ id }) => id === record.currentContainerId)
-  const isReady = record.status === "running" && main !== undefined && record.stoppingSinceMs === null
+  const isReady = record.status === "running" && main !== undefined && record.stopping === null
   const told = conditionOf(world, "Ready")?.status
   if (told !== (isReady ? "True" : "False")) return `Ready=${told}, but it ${isReady ? "runs" : "does not run"}`
   return conditionOf(world, "Progressing")?.status === "False" ? undefined : "Progressing, but nothing is under way"
@@ -39,8 +53,9 @@ const brokenState = (world: World): string | undefined => {
     return record === null && containers.some(({ state, imageRef }) => state !== "dead" && imageRef.includes(":")) ? "not adopted" : undefined
   }
   if (record?.status === "removed" && row.state !== "removed") return undefined
-  if (containers.filter(({ ours }) => ours).length > 1) return "two containers of ours"
+  if (containers.filter(isOurs).length > 1) return "two containers of ours"
   if (record === null) return "nothing is recorded"
+  if (record.stopping !== null || record.rollout !== null || record.refused !== null) return "settled, but something is under way"
   const main = containers.find(({ id }) => id === record.currentContainerId)
   if (record.currentContainerId !== null && main === undefined) return "the record names a container that is gone"
   if (record.status === "running" && (main === undefined || !runs(world).includes(main))) return "recorded as running, but nothing runs"
@@ -49,20 +64,20 @@ const brokenState = (world: World): string | undefined => {
     return "it is over, but a failure is left"
   }
   if (row.state === "removed") {
-    return record.status !== "removed" ? "not recorded as removed" : containers.some(({ ours }) => ours) ? "a container is left" : undefined
+    return record.status !== "removed" ? "not recorded as removed" : containers.some(isOurs) ? "a container is left" : undefined
   }
   if (row.state === "stopped") return record.status === "running" ? "runs though the row says stopped" : undefined
-  if (!row.valid) return record.lastErrorCode === "start_config_invalid" ? undefined : "an invalid spec is not told"
+  if (row.problem !== null) return record.lastErrorCode === "start_config_invalid" ? undefined : "an invalid spec is not told"
   if (record.observedGeneration !== row.generation) return "the row's generation was not carried out"
-  if (row.policy === "always" && record.status !== "running") return "policy always, but it does not run"
-  if (record.status === "running" && record.lastErrorCode === null && record.specHash !== row.hash) return "runs something else than the row says"
+  if (row.restartPolicy === "always" && record.status !== "running") return "policy always, but it does not run"
+  if (record.status === "running" && record.lastErrorCode === null && record.specHash !== row.revision.specHash) return "runs something else than the row says"
   return undefined
 }
 
 /** What an act must not touch: what somebody else made and no record names, and what the engine does not answer for. */
 export const trespass = (world: World): string | undefined => {
   const { step } = planWorld(world)
-  if (step._tag !== "Act" || step.action._tag === "Create") return undefined
+  if (step._tag !== "Act" || !("container" in step.action)) return undefined
   const { container } = step.action
   // Only what is adopted with the next step is disarmed.
   const isAdopted = step.action._tag === "Disarm" && planWorld(carryOn(world, "ok")).reason === "Adopted"
@@ -75,11 +90,11 @@ export const untrue = (before: World, after: World): string | undefined => {
   const { record, row } = after
   const did = (...kinds: ReadonlyArray<string>) => after.log.some((line) => !line.endsWith("!") && kinds.some((kind) => line.startsWith(`${kind} `)))
   const startedNow = did("start", "reconcile_recreate", "reconcile_restart")
-  const { recorded } = observeWorld(before)
+  const wasElsewhere = isElsewhere(before)
   for (const { job: id, result: { containerId, errorCode, outcome } } of after.results) {
     const job = before.jobs.find((one) => one.id === id)!
     const canHaveRow = before.containers.every(({ imageRef }) => imageRef.includes(":"))
-    if (errorCode === "service_unavailable" && recorded !== "elsewhere") return "service_unavailable, though the engine is there"
+    if (errorCode === "service_unavailable" && !wasElsewhere && record?.refused == null) return "service_unavailable, though the engine is there"
     if (errorCode === "not_found" && (row !== null || (record?.currentContainerId != null && canHaveRow))) return "not_found, though there is a game"
     if (errorCode === "superseded" && !((job.generation ?? 0) < row!.generation)) return "superseded by nothing"
     if (outcome === "failure" || record?.status === "removed") continue
@@ -87,13 +102,28 @@ export const untrue = (before: World, after: World): string | undefined => {
     if (errorCode !== ((job.kind === "stop" ? did("stop") : startedNow) ? "" : "replay_no_op")) return `a ${job.kind} is answered ${errorCode || "without code"}`
     const main = after.containers.find((one) => one.id === containerId)
     const problem = job.kind === "stop"
-      ? runs(after).some((one) => one.id === record?.currentContainerId || one.ours) && "stopped, but it runs"
-      : (main === undefined || record?.status !== "running" || record.currentContainerId !== containerId || record.stoppingSinceMs !== null)
+      ? runs(after).some((one) => one.id === record?.currentContainerId || isOurs(one)) && "stopped, but it runs"
+      : (main === undefined || record?.status !== "running" || record.currentContainerId !== containerId || record.stopping !== null)
       ? "started, but not recorded"
-      : (!row?.valid || (record.specHash ?? main.hash) !== row.hash)
+      : (row?.problem != null || (record.specHash ?? main.specHash ?? row?.revision.specHash) !== row?.revision.specHash)
       ? "started, but it is not what the row says"
       : !startedNow && main.state !== "running" && "started, but it does not run"
     if (problem) return problem
+  }
+  return undefined
+}
+
+/** An end, told by the step from `before` to `after`, whose details are not so; undefined when all are. */
+export const mistold = (before: World, after: World): string | undefined => {
+  const { record, row } = before
+  const wanted = row?.state !== "running" || record?.stopping != null
+  for (const { containerId, details, type } of after.told) {
+    const { expected, because } = details
+    if (type !== "container_exited" && type !== "container_oom") continue
+    if (expected !== wanted) return `${type} is told as ${expected ? "expected" : "unexpected"}`
+    if (because !== record?.stopping?.because) return `${type} is told because of ${because}`
+    const exit = before.containers.find(({ id }) => id === containerId)?.exit
+    if (details.exit_code !== (exit?.code ?? 0) || (details.exit_code_lost === true) !== (exit?.finishedAtMs == null)) return `${type} is told with code ${details.exit_code}`
   }
   return undefined
 }

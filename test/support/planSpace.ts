@@ -1,18 +1,26 @@
 /** Every state the plan can be asked about, as the product of its parts. Combinations that cannot be are left out. */
 import type { PendingJob } from "../../src/domain/Job.ts"
-import type { Condition, ConditionType, RecordStatus, RuntimeRecord } from "../../src/domain/RuntimeRecord.ts"
-import { freshRecord } from "../../controllers/game/commit.ts"
-import { gameId, type ModelContainer, type Row, wantedImage, type World } from "./planModel.ts"
+import type { Row } from "../../src/domain/Row.ts"
+import type { RecordStatus, Rollout, RuntimeRecord, Stopping } from "../../src/domain/RuntimeRecord.ts"
+import { freshRecord } from "../../controllers/game/record/commit.ts"
+import { conditionsOf, type Meanwhile } from "../../controllers/game/record/conditions.ts"
+import { gameId, type ModelContainer, timing, wantedImage, type World } from "./planModel.ts"
 
 export const startMs = 1_000_000_000
-const wanted = "v1:wanted"
-const other = "v1:other"
+/** Hashes of no version that is known: equal only to themselves. */
+const wanted = "x:wanted"
+const other = "x:other"
 
 interface Named<A> {
   readonly name: string
   readonly value: A
 }
 const named = <A>(name: string, value: A): Named<A> => ({ name, value })
+
+const rowOf = (state: Row["state"], restartPolicy: Row["restartPolicy"], generation: number, valid: boolean): Row => ({
+  state, restartPolicy, generation, problem: valid ? null : { path: "spec.foo", message: "is unknown" },
+  revision: { imageRef: wantedImage, spec: {}, specHash: wanted }
+})
 
 export const rows: ReadonlyArray<Named<Row | null>> = [
   named("no row", null),
@@ -22,56 +30,47 @@ export const rows: ReadonlyArray<Named<Row | null>> = [
         [1, 2].map((generation) =>
           named(
             `${state} ${policy}${valid ? "" : " invalid"}${generation === 2 ? " new" : ""}`,
-            { state, policy, generation, hash: wanted, valid } as Row
+            rowOf(state, policy, generation, valid)
           )))))
 ]
 
-const condition = (type: ConditionType, status: Condition["status"], reason: string): Condition =>
-  ({ type, status, reason, message: "", last_transition_at: "" })
-const backOff = condition("Progressing", "True", "BackOff")
-const replacing = condition("Progressing", "True", "Replacing")
-const unknown = (reason: string) => condition("Ready", "Unknown", reason)
-
-/** A record with the conditions that it has where `more` says nothing else. */
-const known = (status: RecordStatus, change: Partial<RuntimeRecord>, ...more: ReadonlyArray<Condition>): RuntimeRecord => {
-  const stopping = change.stoppingSinceMs != null
-  const conditions = [
-    ...more,
-    status !== "running"
-      ? condition("Ready", "False", change.lastErrorReason ?? "ContainerExited")
-      : stopping ? condition("Ready", "False", "Stopping") : condition("Ready", "True", "ContainerRunning"),
-    stopping ? condition("Progressing", "True", "Stopping") : condition("Progressing", "False", "Settled")
-  ]
-  return {
-    ...freshRecord(gameId), observedGeneration: 1, version: 1, status, ...change,
-    conditions: conditions.filter(({ type }, index) => conditions.findIndex((one) => one.type === type) === index)
-  }
+/** A record with the conditions that it has; `meanwhile`: what was told of a wait last. */
+const known = (status: RecordStatus, change: Partial<RuntimeRecord>, meanwhile: Meanwhile = {}): RuntimeRecord => {
+  const record = { ...freshRecord(gameId), observedGeneration: 1, version: 1, status, ...change }
+  return { ...record, conditions: conditionsOf([], record, null, meanwhile, startMs) }
 }
+const unknown = (reason: string): Meanwhile => ({ unknown: { reason, message: "" } })
 const held = {
   currentContainerId: "c1", currentImageRef: wantedImage, engineEndpoint: "http://galaxy-game-g1:8080", engineId: "e1",
   startedAtMs: startMs - 5000
 }
 const ended = (exitCode: number, agoMs: number) => ({ ...held, exitCode, stoppedAtMs: startMs - agoMs })
 const failure = { lastErrorCode: "container_start_failed", lastErrorReason: "StartFailed", lastErrorMessage: "x", failureCount: 1 } as const
-const signalled = { ...held, stoppingSinceMs: startMs - 1000 }
+const stopping = (because: Stopping["because"], signalledAgoMs: number | null): Stopping =>
+  ({ sinceMs: startMs - 60_000, because, signalledAtMs: signalledAgoMs === null ? null : startMs - signalledAgoMs })
+const rollout = (phase: Rollout["phase"]): Rollout => ({ from: other, to: wanted, sinceMs: startMs - 60_000, phase })
+const refused = { action: "Signal", message: "no", sinceMs: startMs - 1000 }
 
 export const records: ReadonlyArray<Named<RuntimeRecord | null>> = [
   named("none", null),
   named("running", known("running", held)),
-  named("running, stopping", known("running", signalled)),
-  named("running, grace over", known("running", { ...held, stoppingSinceMs: startMs - 60_000 })),
-  named("running, replacing", known("running", signalled, replacing)),
+  named("running, stop begun", known("running", { ...held, stopping: stopping("row", null) })),
+  named("running, stopping", known("running", { ...held, stopping: stopping("row", 1000) })),
+  named("running, grace over", known("running", { ...held, stopping: stopping("row", 60_000) })),
+  named("running, stop refused", known("running", { ...held, stopping: stopping("row", null), refused })),
+  named("running, exchange begun", known("running", { ...held, stopping: stopping("exchange", null), rollout: rollout("stopping") })),
+  named("running, replacing", known("running", { ...held, stopping: stopping("exchange", 1000), rollout: rollout("stopping") })),
   named("running elsewhere", known("running", { ...held, engineId: "e0" })),
   named("running elsewhere, told", known("running", { ...held, engineId: "e0" }, unknown("EngineChanged"))),
   named("running, failed change", known("running", { ...held, ...failure })),
   named("running, unresponsive", known("running", held, unknown("ContainerUnresponsive"))),
   named("stopped, exit 0", known("stopped", ended(0, 1000))),
-  named("stopped, exit 1, back-off", known("stopped", { ...ended(1, 1000), nextRestartAtMs: startMs + 4000, restartCount: 3 }, backOff)),
+  named("stopped, exit 1, back-off", known("stopped", { ...ended(1, 1000), nextRestartAtMs: startMs + 4000, restartCount: 3 })),
   named("stopped long ago", known("stopped", ended(0, 721 * 3_600_000))),
-  named("stopped, replacing", known("stopped", ended(0, 10), replacing)),
+  named("stopped, replacing", known("stopped", { ...ended(0, 10), rollout: rollout("starting") })),
   named("stopped, failed restart", known("stopped", { ...ended(1, 1000), ...failure })),
   named("stopped, no container", known("stopped", { exitCode: 0, stoppedAtMs: startMs - 1000 })),
-  named("stopped, failed start", known("stopped", { ...failure, nextRestartAtMs: startMs + 1000 }, backOff)),
+  named("stopped, failed start", known("stopped", { ...failure, nextRestartAtMs: startMs + 1000 })),
   named("removed", known("removed", { removedAtMs: startMs - 1000 }))
 ]
 
@@ -79,9 +78,8 @@ const container = (change: Partial<ModelContainer>): ModelContainer => ({
   id: "c1",
   name: "galaxy-game-g1",
   state: "running",
-  ours: true,
   generation: 1,
-  hash: wanted,
+  specHash: wanted,
   imageRef: wantedImage,
   createdAtMs: startMs - 6000,
   startedAtMs: startMs - 5000,
@@ -92,7 +90,7 @@ const container = (change: Partial<ModelContainer>): ModelContainer => ({
   endpoint: "http://galaxy-game-g1:8080",
   ...change
 })
-const manual = { ours: false, generation: null, name: "galaxy-game-g1-manual" } as const
+const manual = { specHash: null, generation: null, name: "galaxy-game-g1-manual" } as const
 const exit = (code: number, finishedAtMs: number | null = startMs - 100) => ({ state: "exited", exit: { code, oomKilled: false, finishedAtMs } }) as const
 
 const states: ReadonlyArray<Named<Partial<ModelContainer>>> = [
@@ -114,7 +112,7 @@ export const actuals: ReadonlyArray<Named<ReadonlyArray<ModelContainer>>> = [
   named("none", []),
   ...states.flatMap(({ name, value }) => [
     named(name, [container(value)]),
-    named(`${name}, other spec`, [container({ ...value, hash: other })]),
+    named(`${name}, other spec`, [container({ ...value, specHash: other })]),
     named(`${name}, made by hand`, [container({ ...value, ...manual })]),
     named(`${name}, newest generation`, [container({ ...value, generation: 2 })])
   ]),
@@ -127,34 +125,39 @@ export const actuals: ReadonlyArray<Named<ReadonlyArray<ModelContainer>>> = [
   named("exited + running by hand", [container(exit(1)), container({ id: "c2", ...manual })])
 ]
 
-const job = (kind: PendingJob["kind"], generation: number | null): PendingJob => ({
-  id: 1, kind, entryId: "1-0", generation, changed: false
-})
+const job = (kind: PendingJob["kind"], generation: number | null, id = 1): PendingJob => ({ id, kind, entryId: `${id}-0`, generation })
 
-/** Jobs that can be pending for a row: at its generation, before it, or for no row at all. */
-export const jobsFor = (row: Row | null): ReadonlyArray<Named<ReadonlyArray<PendingJob>>> => [
-  named("no job", []),
-  ...(row === null
-    ? [named("stop job", [job("stop", null)])]
-    : [
-      ...(row.state === "running" ? [named("start job", [job("start", row.generation)])] : []),
-      ...(row.state === "stopped" ? [named("stop job", [job("stop", row.generation)])] : []),
-      ...(row.generation === 1 && row.policy === "never" && row.state !== "removed" ? [named("stop job before the row", [job("stop", null)])] : []),
-      ...(row.state === "removed" ? [named("start job", [job("start", row.generation)]), named("stop job", [job("stop", row.generation)])] : []),
-      ...(row.generation === 2 ? [named("overtaken job", [job("start", 1)])] : [])
-    ])
-]
+/** Jobs that can be pending for a row: at its generation, before it, or for no row at all, alone or one after the other. */
+export const jobsFor = (row: Row | null): ReadonlyArray<Named<ReadonlyArray<PendingJob>>> => {
+  if (row === null) return [named("no job", []), named("stop job", [job("stop", null)]), named("two stop jobs", [job("stop", null), job("stop", null, 2)])]
+  const { generation, restartPolicy, state } = row
+  const same = (kind: PendingJob["kind"]) => [named(`${kind} job`, [job(kind, generation)]), named(`two ${kind} jobs`, [job(kind, generation), job(kind, generation, 2)])]
+  return [
+    named("no job", []),
+    ...(state === "running" ? same("start") : []),
+    ...(state === "stopped" ? same("stop") : []),
+    ...(state === "removed" ? [...same("start"), ...same("stop"), named("start and stop job", [job("start", generation), job("stop", generation, 2)])] : []),
+    ...(generation === 1 && restartPolicy === "never" && state !== "removed" ? [named("stop job before the row", [job("stop", null)])] : []),
+    ...(generation === 2 ? [named("overtaken job", [job("start", 1)])] : []),
+    ...(generation === 2 && state === "running" ? [named("stop job, then start job", [job("stop", 1), job("start", 2, 2)])] : []),
+    ...(generation === 2 && state === "stopped" ? [named("start job, then stop job", [job("start", 1), job("stop", 2, 2)])] : [])
+  ]
+}
 
-export const pulls: ReadonlyArray<Named<World["pull"]>> = [
-  named("no pull", { _tag: "None" }),
-  named("pulling", { _tag: "Pulling" }),
-  named("pulled", { _tag: "Pulled" }),
-  named("pull failed", { _tag: "Failed", failure: { code: "image_pull_failed", reason: "PullFailed", message: "no such image" } })
+const noImage = { code: "image_pull_failed", reason: "PullFailed", message: "no such image" } as const
+
+/** What is known of the image, and whether others are being exchanged. */
+export const pulls: ReadonlyArray<Named<Pick<World, "pull" | "exchangesFull">>> = [
+  named("no pull", { pull: { _tag: "None" }, exchangesFull: false }),
+  named("pulling", { pull: { _tag: "Pulling" }, exchangesFull: false }),
+  named("pulled", { pull: { _tag: "Pulled" }, exchangesFull: false }),
+  named("pulled, others are exchanged", { pull: { _tag: "Pulled" }, exchangesFull: true }),
+  named("pull failed", { pull: { _tag: "Failed", failure: noImage }, exchangesFull: false })
 ]
 
 /** A record that waits for its next try was not written under `never`. */
 const canBe = (row: Row | null, record: RuntimeRecord | null): boolean =>
-  !(row?.policy === "never" && record?.nextRestartAtMs != null && record.observedGeneration === row.generation)
+  !(row?.restartPolicy === "never" && record?.nextRestartAtMs != null && record.observedGeneration === row.generation)
 
 export interface Case {
   readonly row: string
@@ -172,28 +175,36 @@ export function* space(): Generator<Case> {
       for (const actual of actuals) {
         for (const jobs of jobsFor(row.value)) {
           for (const pull of row.value?.state === "running" ? pulls : pulls.slice(0, 1)) {
-            const { specHash: _none, ...known } = record.value ?? freshRecord(gameId)
-            yield {
-              row: row.name, record: record.name, actual: actual.name, job: jobs.name, pull: pull.name,
-              world: {
-                row: row.value,
-                record: record.value && { ...known, specHash: record.value.currentContainerId ? actual.value[0]?.hash ?? wanted : null },
-                jobs: jobs.value,
-                results: [],
-                containers: actual.value,
-                pull: pull.value,
-                engineId: "e1",
-                hidden: { engineId: "e0", containers: record.value?.engineId === "e0" ? [container({})] : [] },
-                imagePresent: pull.value._tag === "Pulled",
-                nowMs: startMs,
-                made: 0,
-                told: [],
-                log: []
-              }
-            }
+            yield { row: row.name, record: record.name, actual: actual.name, job: jobs.name, pull: pull.name,
+              world: worldOf(row.value, record.value, actual.value, jobs.value, pull.value) }
           }
         }
       }
     }
   }
 }
+
+const worldOf = (
+  row: Row | null,
+  record: RuntimeRecord | null,
+  containers: ReadonlyArray<ModelContainer>,
+  jobs: ReadonlyArray<PendingJob>,
+  pull: Pick<World, "pull" | "exchangesFull">
+): World => ({
+  gameId,
+  row,
+  record: record && { ...record, specHash: record.currentContainerId ? containers[0]?.specHash ?? wanted : null },
+  jobs,
+  lastHealth: null,
+  results: [],
+  containers,
+  ...pull,
+  engineId: "e1",
+  hidden: { engineId: "e0", containers: record?.engineId === "e0" ? [container({})] : [] },
+  imagePresent: pull.pull._tag === "Pulled",
+  nowMs: startMs,
+  timing,
+  pullPolicy: "if_missing",
+  told: [],
+  log: []
+})

@@ -27,7 +27,7 @@ export const makeCaller = (maxInFlight: number, permission: Permission | undefin
   return {
     call: (options, send) => {
       const sent = inTime(options, send)
-      return observed(options.operation, places.withPermits(1)(options.mutates && permission ? permitted(options.operation, sent, permission) : sent))
+      return measured(options.operation, places.withPermits(1)(options.mutates && permission ? permitted(options.operation, sent, permission) : sent))
     }
   }
 }
@@ -77,7 +77,7 @@ const durationOf = (operation: string): ReturnType<typeof withOperation> => {
   return known
 }
 
-const observed = <A>(operation: string, call: Effect.Effect<A, EngineError>): Effect.Effect<A, EngineError> =>
+const measured = <A>(operation: string, call: Effect.Effect<A, EngineError>): Effect.Effect<A, EngineError> =>
   call.pipe(
     Effect.trackDuration(durationOf(operation), Duration.toSeconds),
     Effect.tapError(({ reason }) => Metric.update(Metric.withAttributes(metrics.engineErrors, { operation, reason }), 1))

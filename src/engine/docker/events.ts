@@ -121,7 +121,7 @@ const toEvent = (object: unknown, { known, watch }: EventOptions): EngineEvent |
   const gameId = Actor?.Attributes?.[labels.gameId]
   if (!isGameId(gameId)) return undefined
   if (action === "destroy") known.gone(gameId, containerId)
-  else if (action === "create" || action === "start") known.seen(gameId, containerId)
+  else if (action === "create" || action === "start") known.appeared(gameId, containerId)
   // What this process itself just started is no news.
   return telling.has(action) && !watch.heard(containerId, action) ? { _tag: "Changed", gameId, containerId, action } : undefined
 }

@@ -19,7 +19,9 @@ export const makePostgresReader = ({ ping, query }: Database, options: ReaderOpt
         (SELECT to_json(g) FROM rtmanager.games g WHERE g.game_id = ${gameId}) AS game,
         (SELECT to_json(r) FROM rtmanager.runtime_records r WHERE r.game_id = ${gameId}) AS record,
         (SELECT json_agg(json_build_object('id', j.id, 'kind', j.kind, 'entry_id', j.entry_id, 'generation', j.generation) ORDER BY j.id)
-          FROM rtmanager.jobs j WHERE j.game_id = ${gameId} AND j.outcome IS NULL) AS jobs`).pipe(
+          FROM rtmanager.jobs j WHERE j.game_id = ${gameId} AND j.outcome IS NULL) AS jobs,
+        (SELECT json_build_object('container_id', h.container_id, 'event_type', h.event_type)
+          FROM rtmanager.health_snapshots h WHERE h.game_id = ${gameId}) AS health`).pipe(
       Effect.flatMap(([row]) => gameState(gameId, row))
     ),
   survey: query("survey", (sql) => sql.unsafe<Array<{ rows: string | null }>>(surveySql, [], { prepare: true })).pipe(

@@ -1,8 +1,8 @@
-/** A runtime record and its columns: a new field is a line here three times, a column in a migration, and nothing else. */
+/** A runtime record and its columns. A new field is a line here three times and a column in a migration; no SQL function names it. */
 import { Schema } from "effect"
 import { ErrorCode } from "../../domain/ErrorCode.ts"
 import type { GameId } from "../../domain/GameId.ts"
-import { Condition, RecordStatus, type Rollout, RolloutPhase, type RuntimeRecord, StopCause, type Stopping } from "../../domain/RuntimeRecord.ts"
+import { Condition, RecordStatus, type Refused, type Rollout, RolloutPhase, type RuntimeRecord, StopCause, type Stopping } from "../../domain/RuntimeRecord.ts"
 import { NullableText, NullableTime, Time } from "./columns.ts"
 
 const StoppingColumn = Schema.Struct({ since: Time, because: StopCause, signalled_at: NullableTime })
@@ -14,6 +14,11 @@ const RolloutColumn = Schema.Struct({ from: NullableText, to: Schema.NonEmptyStr
 
 const toRollout = ({ from, phase, since, to }: typeof RolloutColumn.Type): Rollout => ({ from, to, sinceMs: since, phase })
 const fromRollout = ({ from, phase, sinceMs, to }: Rollout): typeof RolloutColumn.Type => ({ from, to, since: sinceMs, phase })
+
+const RefusedColumn = Schema.Struct({ action: Schema.String, message: Schema.String, since: Time })
+
+const toRefused = ({ action, message, since }: typeof RefusedColumn.Type): Refused => ({ action, message, sinceMs: since })
+const fromRefused = ({ action, message, sinceMs }: Refused): typeof RefusedColumn.Type => ({ action, message, since: sinceMs })
 
 export const RecordColumns = Schema.Struct({
   status: RecordStatus,
@@ -36,6 +41,7 @@ export const RecordColumns = Schema.Struct({
   stopped_at: NullableTime,
   stopping: Schema.NullOr(StoppingColumn),
   rollout: Schema.NullOr(RolloutColumn),
+  refused: Schema.NullOr(RefusedColumn),
   removed_at: NullableTime,
   version: Schema.Number
 })
@@ -64,6 +70,7 @@ export const toRecord = (gameId: GameId, columns: RecordColumns): RuntimeRecord 
   stoppedAtMs: columns.stopped_at,
   stopping: columns.stopping && toStopping(columns.stopping),
   rollout: columns.rollout && toRollout(columns.rollout),
+  refused: columns.refused && toRefused(columns.refused),
   removedAtMs: columns.removed_at,
   version: columns.version
 })
@@ -91,6 +98,7 @@ export const fromRecord = (record: RuntimeRecord): RecordDocument => encode({
   stopped_at: record.stoppedAtMs,
   stopping: record.stopping && fromStopping(record.stopping),
   rollout: record.rollout && fromRollout(record.rollout),
+  refused: record.refused && fromRefused(record.refused),
   removed_at: record.removedAtMs,
   version: record.version
 })

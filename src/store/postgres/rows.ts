@@ -3,6 +3,7 @@ import { Effect, Result, Schema, SchemaIssue } from "effect"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
 import { DesiredState, type Game, RestartPolicy } from "../../domain/Game.ts"
 import { GameId } from "../../domain/GameId.ts"
+import { HealthEventType } from "../../domain/Health.ts"
 import { JobKind, type PendingJob } from "../../domain/Job.ts"
 import type { GameState, SurveyRow } from "../GameReader.ts"
 import { StoreError } from "../StoreError.ts"
@@ -26,10 +27,13 @@ const JobColumns = Schema.Struct({
 })
 export type JobDocument = typeof JobColumns.Encoded
 
+const HealthColumns = Schema.Struct({ container_id: Schema.String, event_type: HealthEventType })
+
 const StateColumns = Schema.Struct({
   game: Schema.NullOr(GameColumns),
   record: Schema.NullOr(RecordColumns),
-  jobs: Schema.NullOr(Schema.Array(JobColumns))
+  jobs: Schema.NullOr(Schema.Array(JobColumns)),
+  health: Schema.NullOr(HealthColumns)
 })
 
 const toGame = (gameId: GameId, columns: typeof GameColumns.Type): Game => ({
@@ -55,14 +59,15 @@ const problemOf = (error: Schema.SchemaError, names: ReadonlyArray<string> = [])
 
 const decodeState = Schema.decodeUnknownResult(StateColumns)
 
-/** `row`: game, record and jobs, each as JSON. */
+/** `row`: game, record, jobs and health, each as JSON. */
 export const gameState = (gameId: GameId, row: unknown): Effect.Effect<GameState, StoreError> => {
   const decoded = decodeState(row)
   return Result.isSuccess(decoded)
     ? Effect.succeed({
       game: decoded.success.game && toGame(gameId, decoded.success.game),
       record: decoded.success.record && toRecord(gameId, decoded.success.record),
-      jobs: (decoded.success.jobs ?? []).map(toJob)
+      jobs: (decoded.success.jobs ?? []).map(toJob),
+      lastHealth: decoded.success.health && { containerId: decoded.success.health.container_id, type: decoded.success.health.event_type }
     })
     : Effect.fail(new StoreError({ operation: "load", reason: "Undecodable", message: `game ${gameId}: ${problemOf(decoded.failure)}` }))
 }

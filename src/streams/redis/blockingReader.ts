@@ -5,10 +5,10 @@
  */
 import { Effect, type Scope } from "effect"
 import type { Redis } from "ioredis"
-import { monotonicMs } from "../../controller/monotonic.ts"
+import { monotonicMs } from "../../clock/monotonic.ts"
 import type { JobKind } from "../../domain/Job.ts"
 import type { JobStreamEntry, StreamsError } from "../Streams.ts"
-import { deliveriesOf, isNoGroup, makeRedisLink, type RedisOptions, toFields } from "./client.ts"
+import { deliveriesOf, isNoGroup, makeRedisLink, type RedisLink, type RedisOptions, toFields } from "./client.ts"
 import { ReadSize } from "./ReadSize.ts"
 import { type NextRead, StreamMerge } from "./StreamMerge.ts"
 
@@ -32,11 +32,6 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
   let merge = new StreamMerge(streams)
   let served: Redis | undefined
 
-  const makeGroups = Effect.forEach(streams, (stream) =>
-    link.use("xgroup", (redis) => redis.xgroup("CREATE", stream, options.group, "0", "MKSTREAM")).pipe(
-      Effect.catchIf((error) => error.message.includes("BUSYGROUP"), () => Effect.void)
-    ), { discard: true })
-
   const ask = (count: number) =>
     link.use("xreadgroup", async (redis) => {
       if (redis !== served) merge = new StreamMerge(streams)
@@ -51,23 +46,13 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
       return { next, found: entriesOf(reply as Reply, kinds) }
     })
 
-  /** Redis tells how often an entry was delivered only to those who ask. */
-  const counted = Effect.fnUntraced(function*({ from }: NextRead, found: ReadonlyArray<JobStreamEntry>) {
-    const again = new Set(from.flatMap(([stream, after]) => after === ">" ? [] : [stream]))
-    const counts = new Map<string, ReadonlyMap<string, number>>()
-    for (const [stream, entries] of Map.groupBy(found, ({ stream }) => stream)) {
-      if (again.has(stream)) counts.set(stream, yield* deliveriesOf(link, options, stream, entries.map(({ entryId }) => entryId)))
-    }
-    return found.map((entry) => ({ ...entry, deliveries: counts.get(entry.stream)?.get(entry.entryId) ?? 1 }))
-  })
-
   const readOnce = Effect.fnUntraced(function*(most: number) {
     for (;;) {
       const count = Math.min(most, size.count)
       const sentMs = yield* monotonicMs
       const { found, next } = yield* ask(count)
       size.saw(found, count, next.mayBlock ? 0 : (yield* monotonicMs) - sentMs)
-      const ready = merge.take(next, yield* counted(next, found), count)
+      const ready = merge.take(next, yield* counted(link, options, next, found), count)
       if (ready.length > 0 || (next.mayBlock && found.length === 0)) return ready
     }
   })
@@ -81,10 +66,26 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
     read: (most) =>
       readOnce(most).pipe(
         // Only then: under OOM a group cannot be made, but read.
-        Effect.catchIf(isNoGroup, () => Effect.andThen(makeGroups, Effect.andThen(begin, readOnce(most)))),
+        Effect.catchIf(isNoGroup, () => Effect.andThen(makeGroups(link, options, streams), Effect.andThen(begin, readOnce(most)))),
         Effect.tapError(() => Effect.sync(() => size.failed()))
       )
   }
+})
+
+const makeGroups = (link: RedisLink, { group }: RedisOptions, streams: ReadonlyArray<string>) =>
+  Effect.forEach(streams, (stream) =>
+    link.use("xgroup", (redis) => redis.xgroup("CREATE", stream, group, "0", "MKSTREAM")).pipe(
+      Effect.catchIf((error) => error.message.includes("BUSYGROUP"), () => Effect.void)
+    ), { discard: true })
+
+/** Redis tells how often an entry was delivered only to those who ask. */
+const counted = Effect.fnUntraced(function*(link: RedisLink, options: RedisOptions, { from }: NextRead, found: ReadonlyArray<JobStreamEntry>) {
+  const again = new Set(from.flatMap(([stream, after]) => after === ">" ? [] : [stream]))
+  const counts = new Map<string, ReadonlyMap<string, number>>()
+  for (const [stream, entries] of Map.groupBy(found, ({ stream }) => stream)) {
+    if (again.has(stream)) counts.set(stream, yield* deliveriesOf(link, options, stream, entries.map(({ entryId }) => entryId)))
+  }
+  return found.map((entry) => ({ ...entry, deliveries: counts.get(entry.stream)?.get(entry.entryId) ?? 1 }))
 })
 
 const entriesOf = (reply: Reply, kinds: ReadonlyMap<string, JobKind>): ReadonlyArray<JobStreamEntry> =>

@@ -65,7 +65,7 @@ export const g1 = game("g1")
 export const recordOf = (change: Partial<RuntimeRecord> = {}): RuntimeRecord => ({
   gameId: g1, status: "stopped", currentContainerId: null, currentImageRef: null, engineEndpoint: null, engineId: null, specHash: null,
   observedGeneration: 0, conditions: [], restartCount: 0, nextRestartAtMs: null, failureCount: 0, lastErrorCode: null, lastErrorReason: null,
-  lastErrorMessage: null, exitCode: null, oomKilled: false, startedAtMs: null, stoppedAtMs: null, stopping: null, rollout: null,
+  lastErrorMessage: null, exitCode: null, oomKilled: false, startedAtMs: null, stoppedAtMs: null, stopping: null, rollout: null, refused: null,
   removedAtMs: null, version: 0, ...change
 })
 

@@ -21,7 +21,8 @@ const full: RuntimeRecord = recordOf({
   restartCount: 2, nextRestartAtMs: 2000, failureCount: 1, lastErrorCode: "image_pull_failed", lastErrorReason: "PullFailed",
   lastErrorMessage: "no", exitCode: 137, oomKilled: true, startedAtMs: 1000, stoppedAtMs: 1500,
   stopping: { sinceMs: 1600, because: "exchange", signalledAtMs: 1601 },
-  rollout: { from: "v1:a", to: "v1:b", sinceMs: 1600, phase: "stopping" }, removedAtMs: 1700
+  rollout: { from: "v1:a", to: "v1:b", sinceMs: 1600, phase: "stopping" }, refused: { action: "Signal", message: "no", sinceMs: 1650 },
+  removedAtMs: 1700
 })
 
 export const stepTests = (open: Open): void => {
@@ -72,6 +73,14 @@ export const stepTests = (open: Open): void => {
     assert.deepStrictEqual([await operations("g1"), await run(writer.unsent(10))], [[], []])
   }))
 
+  it("remembers what was told of a game's health last", on(async ({ reader, writer }, run) => {
+    await run(writer.commit(commitOf({ record: recordOf(), health })))
+    const { containerId, type } = health.at(-1)!
+    assert.deepStrictEqual((await run(reader.load(g1))).lastHealth, { containerId, type })
+    await run(writer.commit(commitOf({ record: recordOf(), expectedVersion: 1 })))
+    assert.deepStrictEqual((await run(reader.load(g1))).lastHealth, { containerId, type }, "a step that tells nothing changes nothing")
+  }))
+
   it("adopts a game with the row and the record of one step", on(async ({ reader, writer }, run) => {
     const adopt = { imageRef: image, state: "running", restartPolicy: "never" } as const
     await run(writer.commit(commitOf({ adopt, record: recordOf({ status: "running", observedGeneration: 1 }) })))
@@ -99,7 +108,7 @@ export const stepTests = (open: Open): void => {
     assert.strictEqual(await reason(writer.commit(commitOf({ record: recordOf() }))), "Fenced")
     assert.strictEqual(await reason(writer.takeJobs([startJob("1-0")])), "Fenced")
     assert.strictEqual(ended(), 2)
-    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [] })
+    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null })
     await run(next.commit(commitOf({ record: recordOf() })))
     assert.strictEqual((await run(reader.load(g1))).record?.version, 1)
   }))

@@ -42,7 +42,9 @@ export class ContainerHost {
     /** A list says for so long after a change what was so before it. */
     listLagMs: 0,
     /** A removal takes so long; the name stays taken. */
-    removalMs: 0
+    removalMs: 0,
+    /** Every change is answered with a refusal, as by a proxy that lets nothing but reads through. */
+    refusesChanges: false
   }
   protected readonly world: Surroundings
   readonly #engines = new Map<string, Map<string, FakeContainer>>()

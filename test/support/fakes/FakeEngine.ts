@@ -123,7 +123,7 @@ const eventsOf = (world: EngineWorld, known: KnownContainers, echoes: Set<string
       return true
     }
     if (event.action === "destroy") known.gone(event.gameId, event.containerId)
-    else if (event.action === "create" || event.action === "start") known.seen(event.gameId, event.containerId)
+    else if (event.action === "create" || event.action === "start") known.appeared(event.gameId, event.containerId)
     return telling.has(event.action) && !(event.action === "start" && echoes.delete(event.containerId))
   }))
 

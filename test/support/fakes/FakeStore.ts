@@ -50,7 +50,8 @@ export const makeFakeReader = (world: StoreWorld): GameReader["Service"] => {
     load: (gameId) =>
       Effect.flatMap(
         ask("load", () => ({
-          game: world.games.get(gameId) ?? null, record: world.records.get(gameId) ?? null, jobs: world.pendingJobs(gameId)
+          game: world.games.get(gameId) ?? null, record: world.records.get(gameId) ?? null, jobs: world.pendingJobs(gameId),
+          health: world.health.get(gameId) ?? null
         })),
         (row) => gameState(gameId, row)
       ),

@@ -1,6 +1,6 @@
 /** Streams over Redis streams in memory. One instance is one controller's consumer; many may share a world. */
 import { Context, Effect, Layer } from "effect"
-import { monotonicMs } from "../../../src/controller/monotonic.ts"
+import { monotonicMs } from "../../../src/clock/monotonic.ts"
 import type { JobKind } from "../../../src/domain/Job.ts"
 import { type JobStreamEntry, Streams, StreamsError } from "../../../src/streams/Streams.ts"
 import { byId, type Delivered, jobStreams, StreamsWorld, topicStreams } from "./StreamsWorld.ts"

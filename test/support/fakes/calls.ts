@@ -7,14 +7,19 @@ import type { EngineWorld } from "./EngineWorld.ts"
 const fullId = /^[0-9a-f]{64}$/
 
 export const makeCalls = (world: EngineWorld) => {
+  /** A proxy in front of the engine may let no change through. */
+  const permitted = <A>(mutates: boolean, verb: string, body: () => A) => (): A => {
+    if (mutates && world.quirks.refusesChanges) throw refusal(verb, "Internal", "only reads are permitted", 403)
+    return body()
+  }
   /** A call that names no container, or none that is there. */
   const ask = <A>(verb: string, deadlineMs: number, gameId: string | null, body: () => A, mutates = false) =>
     inTime(world, verb, deadlineMs, world.answers.reach<A, EngineError>(
-      () => recorded(world, verb, gameId, null, body), () => away(verb), mutates))
+      () => recorded(world, verb, gameId, null, permitted(mutates, verb, body)), () => away(verb), mutates))
   /** A call on one container, which may be stuck. */
   const askOf = <A>(verb: string, deadlineMs: number, id: string, body: () => A, mutates = true) => {
     const gone = () => refusal(verb, "NotFound", `No such container: ${id}`, 404)
-    const done = () => recorded(world, verb, world.get(id)?.labels[labelNames.gameId] ?? null, id, body)
+    const done = () => recorded(world, verb, world.get(id)?.labels[labelNames.gameId] ?? null, id, permitted(mutates, verb, body))
     return inTime(world, verb, deadlineMs, Effect.flatMap(
       world.answers.reach<FakeContainer | undefined, EngineError>(() => world.get(id), () => away(verb), mutates),
       (container) => container === undefined ? world.answers.reach<A, EngineError>(done, gone, mutates) : container.answers.reach<A, EngineError>(done, gone, mutates)

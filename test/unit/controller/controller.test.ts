@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import { type Outcome, runController } from "../../../src/controller/Controller.ts"
+import { type Next, runController } from "../../../src/controller/Controller.ts"
 import { makeWorkQueue } from "../../../src/controller/WorkQueue.ts"
 
-const done: Outcome = { _tag: "Done" }
+const done: Next = { _tag: "Done" }
 
 const controller = Effect.fnUntraced(function*<E>(
-  reconcile: (key: string) => Effect.Effect<Outcome, E>,
+  reconcile: (key: string) => Effect.Effect<Next, E>,
   options: { readonly workers?: number; readonly quickPlaces?: number; readonly deadlineMs?: number; readonly lendAfterMs?: number } = {}
 ) {
   const queue = yield* makeWorkQueue<string>({ name: "t" })
@@ -50,7 +50,7 @@ describe("Controller", () => {
 
   it.effect("looks again after the time that a reconcile asks for", Effect.fn(function*() {
     let runs = 0
-    const queue = yield* controller(() => Effect.sync((): Outcome => ++runs === 1 ? { _tag: "RequeueAfter", ms: 5000 } : done))
+    const queue = yield* controller(() => Effect.sync((): Next => ++runs === 1 ? { _tag: "RequeueAfter", ms: 5000 } : done))
     yield* queue.add("a")
     yield* TestClock.adjust(4999)
     assert.strictEqual(runs, 1)

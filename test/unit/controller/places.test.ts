@@ -1,19 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import { type ControllerOptions, type Outcome, type Run, runController } from "../../../src/controller/Controller.ts"
-import { monotonicMs } from "../../../src/controller/monotonic.ts"
+import { type ControllerOptions, type Next, type Run, runController } from "../../../src/controller/Controller.ts"
+import { monotonicMs } from "../../../src/clock/monotonic.ts"
 import { makeWorkQueue, Priority } from "../../../src/controller/WorkQueue.ts"
 import { dice } from "../../support/dice.ts"
 
 const { Begun, Event, Wish, Resync } = Priority
-const done: Outcome = { _tag: "Done" }
-const later: Outcome = { _tag: "Later" }
+const done: Next = { _tag: "Done" }
+const later: Next = { _tag: "Later" }
 
 type Options = Partial<Omit<ControllerOptions<string, string, never>, "reconcile" | "queue">>
 
 const controller = Effect.fnUntraced(function*(
-  reconcile: (key: string, run: Run) => Effect.Effect<Outcome, string>,
+  reconcile: (key: string, run: Run) => Effect.Effect<Next, string>,
   options: Options = {}
 ) {
   const queue = yield* makeWorkQueue<string>({ name: "t" })

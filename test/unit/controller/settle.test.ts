@@ -1,15 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Metric } from "effect"
 import { TestClock, TestConsole } from "effect/testing"
-import { type ControllerOptions, type Outcome, type Run, runController } from "../../../src/controller/Controller.ts"
+import { type ControllerOptions, type Next, type Run, runController } from "../../../src/controller/Controller.ts"
 import { makeWorkQueue, Priority } from "../../../src/controller/WorkQueue.ts"
 
-const done: Outcome = { _tag: "Done" }
-const again: Outcome = { _tag: "Again" }
+const done: Next = { _tag: "Done" }
+const again: Next = { _tag: "Again" }
 
 const controller = Effect.fnUntraced(function*(
   name: string,
-  reconcile: (key: string, run: Run) => Effect.Effect<Outcome, string>,
+  reconcile: (key: string, run: Run) => Effect.Effect<Next, string>,
   options: Partial<ControllerOptions<string, string, never>> = {}
 ) {
   const queue = yield* makeWorkQueue<string>({ name })
@@ -73,7 +73,7 @@ describe("what a reconcile asks for", () => {
     assert.strictEqual(yield* warnings, 2)
   }))
 
-  it.effect.each([{ _tag: "Done" }, { _tag: "RequeueAfter", ms: 1 }] satisfies ReadonlyArray<Outcome>)(
+  it.effect.each([{ _tag: "Done" }, { _tag: "RequeueAfter", ms: 1 }] satisfies ReadonlyArray<Next>)(
     "Again: is counted anew after $_tag",
     Effect.fn(function*(outcome) {
       let runs = 0
@@ -88,7 +88,7 @@ describe("what a reconcile asks for", () => {
     })
   )
 
-  const byAnotherName: ReadonlyArray<{ outcome: Outcome; because: string }> = [
+  const byAnotherName: ReadonlyArray<{ outcome: Next; because: string }> = [
     { outcome: { _tag: "Later" }, because: "Later from a run that had a slow place" },
     { outcome: { _tag: "RequeueAfter", ms: 0 }, because: "RequeueAfter no time" }
   ]
@@ -107,7 +107,7 @@ describe("what a reconcile asks for", () => {
       if (key === "start") return Effect.as(Deferred.await(gate), done)
       seen.push(`${key} ${trigger} ${attempt}`)
       if (attempt < 2) return Effect.fail("no")
-      return Effect.succeed<Outcome>(seen.length === 3 ? { _tag: "RequeueAfter", ms: 50 } : done)
+      return Effect.succeed<Next>(seen.length === 3 ? { _tag: "RequeueAfter", ms: 50 } : done)
     }), { workers: 1, quickPlaces: 1, lendAfterMs: 1e9 })
     yield* queue.add("a", { priority: Priority.Wish, trigger: "row" })
     yield* queue.add("start", { priority: Priority.Wish })

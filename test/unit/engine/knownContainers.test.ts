@@ -54,7 +54,7 @@ describe("KnownContainers", () => {
     }],
     ["a container turned up that no list has shown", () => {
       const known = complete()
-      known.seen(g1, "c1")
+      known.appeared(g1, "c1")
       return known
     }],
     ["a call for the game went wrong", () => {
@@ -65,7 +65,7 @@ describe("KnownContainers", () => {
     ["a container turned up while the list was under way", () => {
       const known = complete()
       const done = known.listing()
-      known.seen(g1, "c1")
+      known.appeared(g1, "c1")
       done([])
       return known
     }]
@@ -90,9 +90,9 @@ describe("KnownContainers", () => {
   it("takes its own container's event for no news, in either order", () => {
     const known = complete()
     known.made(g1, "c1")
-    known.seen(g1, "c1")
+    known.appeared(g1, "c1")
     assert.deepStrictEqual(known.of(g1), ["c1"])
-    known.seen(g2, "c2")
+    known.appeared(g2, "c2")
     assert.isUndefined(known.of(g2))
     known.made(g2, "c2")
     assert.deepStrictEqual(known.of(g2), ["c2"])
@@ -138,7 +138,7 @@ describe("KnownContainers", () => {
         case 0: {
           const id = `c${++made}`
           here.add(id)
-          tell(() => known.seen(game, id))
+          tell(() => known.appeared(game, id))
           // Before its event or after it.
           const order = roll(3)
           if (order === 0) known.made(game, id)

@@ -1,18 +1,20 @@
 /** What an act does on the engine, where more than one call is made of it; the contract's point in brackets. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
-import { apply } from "../../../controllers/game/apply.ts"
-import type { Action } from "../../../controllers/game/step.ts"
-import { view } from "../../../controllers/game/view.ts"
-import type { EngineError } from "../../../src/engine/ContainerEngine.ts"
-import { ImagePuller } from "../../../src/engine/ImagePuller.ts"
-import type { FakeContainer } from "../../support/fakes/container.ts"
-import type { EngineWorld } from "../../support/fakes/EngineWorld.ts"
+import { TestClock } from "effect/testing"
+import { apply } from "../../../controllers/game/act/apply.ts"
+import { makePulls, Pulls } from "../../../controllers/game/act/Pulls.ts"
+import { wantedPull } from "../../../controllers/game/decide/pull.ts"
+import type { Action } from "../../../controllers/game/decide/step.ts"
+import { assess } from "../../../controllers/game/observe/assess.ts"
+import { makeBackground } from "../../../src/controller/Background.ts"
+import type { PullPolicy } from "../../../src/domain/GameSpec.ts"
+import type { Observation } from "../../../src/domain/Observation.ts"
+import { ContainerEngine, type EngineError } from "../../../src/engine/ContainerEngine.ts"
 import { FakeEngine, layer } from "../../support/fakes/FakeEngine.ts"
-import { changed, exited, type Given, image, now, observation, running, settings } from "../../support/observations.ts"
+import { changed, exited, facts, type Given, image, running } from "../../support/observations.ts"
 
 const newer = changed().imageRef
-const pulled = { _tag: "Pulled" } as const
 
 /** A game that ended, whose row asks for a newer image by now. */
 const scene = Effect.fnUntraced(function*(given: Given, onHost: boolean) {
@@ -21,55 +23,63 @@ const scene = Effect.fnUntraced(function*(given: Given, onHost: boolean) {
   engine.image(newer, { onHost, pullMs: 1000 })
   const old = engine.run(engine.byHand("g1", image))
   engine.exit(old.id, 0)
-  const seen = view(observation({ desired: changed(), record: running({ currentContainerId: old.id }), ...given }), settings, now)
-  const act = (action: (container: ReturnType<typeof exited>) => Action) =>
-    apply(seen, action(exited(0, { id: old.id })), { pullPolicy: "if_missing", lookAgain: () => Effect.void })
-  return { act, engine, old }
+  const known = facts({ desired: changed(), record: running({ currentContainerId: old.id }), containers: [exited(0, { id: old.id })], ...given })
+  const seen = assess(known)
+  /** What is known of the pull that the act began. */
+  const pull = Effect.flatMap(Pulls, (pulls) => Effect.map(pulls.stateOf(seen.gameId, wantedPull(known.row, known.record)), ({ _tag }) => _tag))
+  return { act: (action: (seen: Observation) => Action) => apply(seen, action(seen)), engine, old, pull }
 })
 
-const replaced = (container: ReturnType<typeof exited>): Action => ({ _tag: "Remove", container, because: "replaced" })
-const stands = (engine: EngineWorld, old: FakeContainer) => engine.get(old.id) !== undefined
+const fetchImage = ({ target }: Observation): Action => ({ _tag: "FetchImage", target: target! })
+const create = ({ target }: Observation): Action => ({ _tag: "Create", target: target! })
+const policy = (pull_policy: PullPolicy) => ({ desired: changed({ spec: { pull_policy } }) })
 
-const world = Layer.provideMerge(ImagePuller.layer, layer())
+const world = Layer.effect(Pulls, Effect.gen(function*() {
+  return makePulls(yield* ContainerEngine, yield* makeBackground({ wake: () => Effect.void }))
+})).pipe(Layer.provideMerge(layer()))
 const act = (name: string, body: Effect.Effect<void, EngineError, Layer.Success<typeof world> | Scope.Scope>) =>
   it.effect(name, () => Effect.scoped(Effect.provide(body, world)))
 
-describe("to make room for another image", () => {
-  act("a container goes once that image is on the host, and no registry is asked", Effect.gen(function*() {
-    const { act, engine, old } = yield* scene({}, true)
-    assert.deepStrictEqual(yield* act(replaced), { _tag: "Removed" })
-    assert.isFalse(stands(engine, old))
-    assert.deepStrictEqual(engine.registryCalls, [])
+describe("to have an image on the host", () => {
+  act("no registry is asked when it is there", Effect.gen(function*() {
+    const { act, engine, pull } = yield* scene({}, true)
+    assert.deepStrictEqual(yield* act(fetchImage), { _tag: "Fetching" })
+    yield* TestClock.adjust(1)
+    assert.deepStrictEqual([yield* pull, engine.registryCalls], ["Pulled", []])
   }))
 
-  act("a container stays while that image is pulled", Effect.gen(function*() {
-    const { act, engine, old } = yield* scene({}, false)
-    assert.deepStrictEqual(yield* act(replaced), { _tag: "Pulling" })
-    assert.isTrue(stands(engine, old))
+  act("it is pulled when it is missing, and nobody waits for it", Effect.gen(function*() {
+    const { act, pull } = yield* scene({}, false)
+    assert.deepStrictEqual(yield* act(fetchImage), { _tag: "Fetching" })
+    assert.strictEqual(yield* pull, "Pulling")
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual(yield* pull, "Pulled")
   }))
 
-  act("a container stays when that image is missing and must not be pulled (4)", Effect.gen(function*() {
-    const { act, engine, old } = yield* scene({ desired: changed({ spec: { pull_policy: "never" } }) }, false)
-    const outcome = yield* act(replaced)
+  act("it fails when it is missing and must not be pulled (4)", Effect.gen(function*() {
+    const { act } = yield* scene(policy("never"), false)
+    const outcome = yield* act(fetchImage)
     assert.deepInclude(outcome._tag === "StartFailed" ? outcome.failure : {}, { code: "image_pull_failed", reason: "ImageMissing" })
-    assert.isTrue(stands(engine, old))
   }))
 
-  act("a container stays until a newer image was asked for, where it always is", Effect.gen(function*() {
-    const { act, engine, old } = yield* scene({ desired: changed({ spec: { pull_policy: "always" } }) }, true)
-    assert.deepStrictEqual(yield* act(replaced), { _tag: "Pulling" })
-    assert.isTrue(stands(engine, old))
+  act("a newer one is asked for where it always is", Effect.gen(function*() {
+    const { act, pull } = yield* scene(policy("always"), true)
+    yield* act(fetchImage)
+    assert.strictEqual(yield* pull, "Pulling")
+  }))
+})
+
+describe("to make a container", () => {
+  act("its missing image is pulled in the background", Effect.gen(function*() {
+    const { act, pull } = yield* scene({}, false)
+    assert.deepStrictEqual([yield* act(create), yield* pull], [{ _tag: "Fetching" }, "Pulling"])
   }))
 
-  act("a container goes when the newer image has come", Effect.gen(function*() {
-    const { act } = yield* scene({ desired: changed({ spec: { pull_policy: "always" } }), pull: pulled }, true)
-    assert.deepStrictEqual(yield* act(replaced), { _tag: "Removed" })
-  }))
-
-  act("a leftover goes at once: it could not run anyway", Effect.gen(function*() {
-    const { act, engine, old } = yield* scene({}, false)
-    assert.deepStrictEqual(yield* act((container) => ({ _tag: "Remove", container, because: "leftover" })), { _tag: "Removed" })
-    assert.isFalse(stands(engine, old))
+  act("an image that was pulled and is gone again is a failure, not another pull", Effect.gen(function*() {
+    const { act, engine } = yield* scene({ pull: { _tag: "Pulled" } }, false)
+    const outcome = yield* act(create)
+    assert.deepInclude(outcome._tag === "StartFailed" ? outcome.failure : {}, { code: "image_pull_failed", reason: "ImageMissing" })
+    assert.deepStrictEqual(engine.registryCalls, [])
   }))
 })
 
@@ -77,7 +87,7 @@ describe("to start again", () => {
   act("a container goes whose network was pruned: it can never start, and its state is in the volume (6)", Effect.gen(function*() {
     const { act, engine, old } = yield* scene({}, true)
     engine.removeNetwork()
-    assert.deepStrictEqual(yield* act((container) => ({ _tag: "Start", container })), { _tag: "Removed" })
-    assert.isFalse(stands(engine, old))
+    assert.deepStrictEqual(yield* act(({ main }) => ({ _tag: "Start", container: main! })), { _tag: "Removed" })
+    assert.isUndefined(engine.get(old.id))
   }))
 })

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { isSettled, key, nextAny, nextWell } from "../../support/planGraph.ts"
-import { pass, planWorld, type Row, settings, step, takeAway, type World } from "../../support/planModel.ts"
-import { broken, trespass, untrue } from "../../support/planPromises.ts"
+import { pass, planWorld, step, takeAway, timing, type World } from "../../support/planModel.ts"
+import { broken, isOut, mistold, trespass, untrue } from "../../support/planPromises.ts"
 import { type Case, space } from "../../support/planSpace.ts"
-import { reasons } from "../../../controllers/game/reasons.ts"
+import { reasons } from "../../../controllers/game/decide/reasons.ts"
+import type { Row } from "../../../src/domain/Row.ts"
 
 /** No path is longer than this when nothing goes wrong. */
 const maximumSteps = 16
@@ -56,9 +57,8 @@ const afterWrite = (world: World, change: Partial<Row>) =>
   settledAfter(world, { pull: { _tag: "None" }, row: { ...world.row!, ...change, generation: world.row!.generation + 1 } })
 
 const settledNodes = [...nodes.values()].filter(({ world }) =>
-  isSettled(world) && world.record?.status !== "removed" && planWorld(world).reason !== "EngineChanged" &&
-  world.containers.every(({ state }) => state !== "unresponsive"))
-const worldsOf = (state: Row["state"]) => settledNodes.filter(({ world }) => world.row?.state === state && world.row.valid)
+  isSettled(world) && world.record?.status !== "removed" && !isOut(world) && world.containers.every(({ state }) => state !== "unresponsive"))
+const worldsOf = (state: Row["state"]) => settledNodes.filter(({ world }) => world.row?.state === state && world.row.problem === null)
 
 /** The first examples, by what they are examples of. */
 const examples = (found: Iterable<readonly [problem: string | undefined, from: string]>): ReadonlyArray<string> => {
@@ -77,10 +77,13 @@ describe("plan, over its whole state space", () => {
     assert.deepStrictEqual(examples(problems), [])
   }, 300_000)
 
-  it("touches nothing that it must leave alone, and answers no job with what is not so", () => {
+  it("touches nothing that it must leave alone, answers no job with what is not so, and tells each end as what it was", () => {
     const problems = [...nodes.values()].flatMap(({ world, from }) => [
       [trespass(world), from] as const,
-      ...(["ok", "refused"] as const).map((luck) => [untrue(world, step(world, luck)), from] as const)
+      ...(["ok", "refused"] as const).flatMap((luck) => {
+        const after = step(world, luck)
+        return [[untrue(world, after), from], [mistold(world, after), from]] as const
+      })
     ])
     assert.deepStrictEqual(examples(problems), [])
   }, 60_000)
@@ -89,7 +92,7 @@ describe("plan, over its whole state space", () => {
     const problems = settledNodes.map(({ world, from }) => {
       const { currentContainerId: id = null, engineId } = world.record ?? {}
       const isToBeTold = id !== null && engineId === world.engineId
-      const told = isToBeTold && step(takeAway(world, id), "ok").told.some((line) => line.startsWith(`container_disappeared:${id}:`))
+      const told = isToBeTold && step(takeAway(world, id), "ok").told.some(({ containerId, type }) => type === "container_disappeared" && containerId === id)
       return [isToBeTold && !told ? "not told" : undefined, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
@@ -98,7 +101,7 @@ describe("plan, over its whole state space", () => {
   it("logs the end of the retention, whatever went before", () => {
     const problems = settledNodes.map(({ world, from }) => {
       if (planWorld(world).reason !== "Retained") return [undefined, from] as const
-      const { log } = settledAfter(world, { nowMs: world.record!.stoppedAtMs! + settings.retentionMs })
+      const { log } = settledAfter(world, { nowMs: world.record!.stoppedAtMs! + timing.retentionMs })
       return [log.includes("cleanup_container auto_ttl") ? undefined : `logs ${log.join()}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
@@ -114,7 +117,7 @@ describe("plan, over its whole state space", () => {
 
   it("runs a changed row, and counts no restart for it", () => {
     const problems = worldsOf("running").map(({ world, from }) => {
-      const { record } = afterWrite(world, { hash: "v1:third" })
+      const { record } = afterWrite(world, { revision: { ...world.row!.revision, specHash: "x:third" } })
       return [record?.status === "running" && record.restartCount === 0 ? undefined : `${record?.status} ${record?.restartCount}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])

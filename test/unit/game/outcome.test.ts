@@ -1,11 +1,11 @@
 /** What an act on the engine makes known, case by case; the contract's point in brackets. */
 import { assert, describe, it } from "@effect/vitest"
-import { outcomeCommit, type Outcome } from "../../../controllers/game/outcome.ts"
-import type { Action } from "../../../controllers/game/step.ts"
-import { view } from "../../../controllers/game/view.ts"
+import { outcomeCommit, type Outcome } from "../../../controllers/game/record/outcome.ts"
+import type { Action } from "../../../controllers/game/decide/step.ts"
+import { assessContainer } from "../../../controllers/game/observe/assess.ts"
 import {
-  bare, changed, endpoint, exited, failed, type Given, gameId, image, known, live, type MadeKnown, madeKnown, minute, never, noImage, now,
-  observation, onFailure, outdated, refused, removeWanted, replacing, second, settings, startJob, stopJob, stopped, stopWanted
+  bare, changed, endpoint, exchanging, exited, failed, type Given, gameId, image, known, live, type MadeKnown, madeKnown, minute, never, noImage, now,
+  observation, onFailure, refused, removeWanted, replacing, running, second, startJob, stopBegun, stopJob, stopped, stopWanted
 } from "../../support/observations.ts"
 
 interface Case {
@@ -24,14 +24,19 @@ const nothing = { record: null, containers: [] }
 const gone = { record: bare(), containers: [] }
 const at = `c1 ${endpoint}`
 
-const create: Action = { _tag: "Create" }
-const start: Action = { _tag: "Start", container: exited(3) }
-const stop: Action = { _tag: "Stop", container: live() }
-const replace: Action = { _tag: "Replace", container: outdated }
-const remove = (because: "removed" | "retention" | "leftover" | "replaced" | "stray", id = "c1"): Action =>
-  ({ _tag: "Remove", container: exited(0, { id }), because })
+const container = (one: ReturnType<typeof live>) => assessContainer(one, null, null)
+const target = observation({}).target!
+const create: Action = { _tag: "Create", target }
+const start: Action = { _tag: "Start", container: container(exited(3)) }
+const signal: Action = { _tag: "Signal", container: container(live()), signal: "SIGTERM" }
+const fetchImage: Action = { _tag: "FetchImage", target }
+const remove = (mode: "removed" | "retention" | "leftover" | "replaced" | "stray", id = "c1"): Action =>
+  ({ _tag: "Remove", container: container(exited(0, { id })), mode })
 
 const startedAs = (id: string): Outcome => ({ _tag: "Started", container: live({ id, startedAtMs: now - 200 }) })
+/** What the changed row asks for. */
+const newer = live({ id: "c2", imageRef: "galaxy/engine:2.0.0", generation: 2, specHash: "v1:changed" })
+const startedNewer: Outcome = { _tag: "Started", container: newer }
 const refusedAs = (containerId: string): Outcome => ({ _tag: "StartFailed", failure: refused, containerId })
 const signalled: Outcome = { _tag: "Signalled" }
 const removed: Outcome = { _tag: "Removed" }
@@ -58,7 +63,7 @@ const starts: Cases = [{
   })
 }, {
   name: "answers superseded to the job that a later one overtook", because: "the latest wish wins",
-  given: { ...gone, desired: changed(), jobs: [startJob(1, "1-0"), startJob(2, "2-0")] }, action: create, outcome: startedAs("c2"),
+  given: { ...gone, desired: changed(), jobs: [startJob(1, "1-0"), startJob(2, "2-0")] }, action: create, outcome: startedNewer,
   then: known("running", {
     log: ["start job_stream success c2"], health: ["container_started c2"],
     results: ["1-0 failure superseded", `2-0 success c2 ${endpoint}`]
@@ -87,7 +92,7 @@ const starts: Cases = [{
 }, {
   name: "tells the new container of a replacement", because: "healed towards the row and logged as such; the replacement is over (10)",
   given: { desired: changed(), record: bare(replacing), containers: [] }, action: create,
-  outcome: { _tag: "Started", container: live({ id: "c2", imageRef: "galaxy/engine:2.0.0", generation: 2 }) },
+  outcome: startedNewer,
   then: known("running", {
     log: ["reconcile_recreate desired_state success c2"], health: ["container_started c2"],
     knows: {
@@ -145,7 +150,7 @@ const refusals: Cases = [{
   then: known("stopped", { log: ["start auto_reconcile failure container_start_failed"], knows: { nextRestartAtMs: now + 10_000 } })
 }, {
   name: "leaves the old container when its replacement fails", because: "what runs stays recorded as it runs (4)",
-  given: { desired: changed(), containers: [outdated] }, action: replace, outcome: { _tag: "StartFailed", failure: noImage },
+  given: { desired: changed(), containers: [live()] }, action: fetchImage, outcome: { _tag: "StartFailed", failure: noImage },
   then: known("running", {
     log: ["start desired_state failure image_pull_failed"], told: ["runtime.image_pull_failed"],
     knows: { currentContainerId: "c1", currentImageRef: image, nextRestartAtMs: now + 1000, Ready: "True ContainerRunning" }
@@ -161,16 +166,32 @@ const refusals: Cases = [{
 
 const ends: Cases = [{
   name: "notes when the signal was sent", because: "the grace counts from here; the game runs on and the job waits for its end (9)",
-  given: { desired: stopWanted(), jobs: [stopJob(2)] }, action: stop, outcome: signalled,
-  then: known("running", { knows: { stoppingSinceMs: now, Ready: "False Stopping", Progressing: "True Stopping" } })
+  given: { desired: stopWanted(), record: running(stopBegun()), jobs: [stopJob(2)] }, action: signal, outcome: signalled,
+  then: known("running", {
+    knows: { stopping: { ...stopBegun().stopping, signalledAtMs: now }, Ready: "False Stopping", Progressing: "True Stopping" }
+  })
 }, {
   name: "answers superseded to a start as soon as its stop begins", because: "it will never be carried out: the latest wish wins",
-  given: { desired: stopWanted(), jobs: [startJob(1, "1-0"), stopJob(2, "2-0")] }, action: stop, outcome: signalled,
+  given: { desired: stopWanted(), record: running(stopBegun()), jobs: [startJob(1, "1-0"), stopJob(2, "2-0")] }, action: signal, outcome: signalled,
   then: known("running", { results: ["1-0 failure superseded"] })
 }, {
-  name: "notes that a container is being replaced", because: "its end is then no stop and no failure, whatever crashes in between (10)",
-  given: { desired: changed(), containers: [outdated] }, action: replace, outcome: signalled,
-  then: known("running", { knows: { stoppingSinceMs: now, Progressing: "True Replacing", observedGeneration: 1 } })
+  name: "keeps in mind that a container is being replaced", because: "its end is then no stop and no failure, whatever crashes in between (10)",
+  given: { desired: changed(), record: running({ ...exchanging(second), ...stopBegun("exchange") }) }, action: signal, outcome: signalled,
+  then: known("running", { knows: { Progressing: "True Replacing", observedGeneration: 1 } })
+}, {
+  name: "tells a stop that the engine refuses, to its job and on the condition", because: "a failure that lasts is told where people look",
+  given: { desired: stopWanted(), record: running(stopBegun()), jobs: [stopJob(2)] }, action: signal,
+  outcome: { _tag: "Refused", failure: { code: "service_unavailable", reason: "Internal", message: "permission denied" } },
+  then: known("running", {
+    results: ["1-0 failure service_unavailable"],
+    knows: { refused: { action: "Signal", message: "permission denied", sinceMs: now }, ...stopBegun(), Progressing: "True EngineRefuses" }
+  })
+}, {
+  name: "keeps since when the engine refuses", because: "people ask how long it has been so",
+  given: { record: running({ refused: { action: "Unpause", message: "no", sinceMs: now - minute } }) },
+  action: { _tag: "Unpause", container: container(live({ state: "paused" })) },
+  outcome: { _tag: "Refused", failure: { code: "service_unavailable", reason: "Internal", message: "still no" } },
+  then: known("running", { knows: { refused: { action: "Unpause", message: "still no", sinceMs: now - minute } } })
 }, {
   name: "tells a removal after the retention", because: "cleanup_container by auto_ttl; only the container goes (9)",
   given: { desired: never(), record: stopped(3, { stoppedAtMs: now - 50_000 * minute }), containers: [exited(3)] },
@@ -199,13 +220,12 @@ const ends: Cases = [{
   then: undefined
 }, {
   name: "says nothing of a kill", because: "the container's end says it all, with its exit code (6)",
-  given: { desired: stopWanted() }, action: { _tag: "Kill", container: live() }, outcome: { _tag: "Done" }, then: undefined
+  given: { desired: stopWanted() }, action: { _tag: "Kill", container: container(live()) }, outcome: { _tag: "Done" }, then: undefined
 }, {
   name: "says nothing of a pull that began", because: "the next look sees the pull and says so",
-  given: nothing, action: create, outcome: { _tag: "Pulling" }, then: undefined
+  given: nothing, action: create, outcome: { _tag: "Fetching" }, then: undefined
 }]
 
-const newer = live({ id: "c2", imageRef: "galaxy/engine:2.0.0", generation: 2 })
 const changes: Cases = [{
   name: "counts no restart for a replacement", because: "a change of the row is none: the first real crash waits 1 s (6)",
   given: { desired: changed(), record: bare({ ...replacing, specHash: "v1:wanted", observedGeneration: 2 }), containers: [] },
@@ -229,7 +249,7 @@ const changes: Cases = [{
 }]
 
 const commitOf = ({ action, given, outcome }: Omit<Case, "name" | "because" | "then">) =>
-  outcomeCommit(view(observation(given), settings, now), action, outcome, actedAtMs)
+  outcomeCommit(observation(given), action, outcome, actedAtMs)
 
 describe.each([
   ["a start", starts], ["a start that failed", refusals], ["the other acts", ends], ["a change", changes]

@@ -1,8 +1,8 @@
-/** Why a step is taken: the closed set that logs, `why` and docs/plan-table.md share. */
+/** Why a step is taken: the closed set that logs and docs/plan-table.md share. */
 export const reasons = {
   EngineChanged: "the recorded container is on another engine than the one that answers",
   ContainerUnresponsive: "the engine lists the container but does not answer for it: unknown is no reason to act",
-  Answering: "the engine answers for the container again: its conditions are told anew",
+  ConditionsChanged: "what the game waits for, or what can be known of it, is not what its conditions say: they are told anew",
   ContainerDisappeared: "the recorded container was removed behind our back",
   RemovalCompleted: "a removal of our own was carried out before it could be recorded",
   RemovedForGood: "the game was removed; what still carries its labels is left alone",
@@ -16,12 +16,13 @@ export const reasons = {
   NoRow: "there is no desired row: absence is never an order",
   StrayRunning: "a second container of ours runs for the game",
   Stray: "a second container of ours is left",
-  Stopping: "the stop signal was sent and the grace is not over",
+  Stopping: "a stop was begun: its signal is sent, and the grace is not over",
   GraceIsOver: "the container did not end within its grace",
   RemovalWanted: "the row says removed",
   StopWanted: "the row says stopped",
   SpecInvalid: "the row's spec or image cannot be carried out; whatever runs is left alone",
   RowChanged: "what runs is not what the row asks for",
+  ExchangeTurn: "as many games are being exchanged as may be at once",
   ReplacementFailed: "the changed row could not be carried out and its policy tries no more; what runs is left alone",
   RowChangedInPlace: "the row changed in what needs no new container",
   Paused: "somebody paused the container",

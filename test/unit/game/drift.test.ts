@@ -4,10 +4,10 @@ import type { GameId } from "../../../src/domain/GameId.ts"
 import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 import type { ContainerSummary } from "../../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../../src/store/GameReader.ts"
-import { differing, type Due } from "../../../controllers/sweep/differs.ts"
+import { differing, type Due } from "../../../controllers/game/drift.ts"
 import {
-  badSpec, bare, changed, failed, gameId, hour, image, minute, never, noImage, notReplaced, now, onFailure, removeWanted, row, running,
-  second, settings, stopped, stopWanted, unknown
+  badSpec, bare, changed, failed, gameId, hour, image, minute, never, noImage, notReplaced, now, onFailure, removeWanted, replacing, row, running,
+  second, stopBegun, stopped, stopping, stopWanted, timing, told, unknown
 } from "../../support/observations.ts"
 
 interface Given {
@@ -34,10 +34,15 @@ const byHand = (change: Partial<ContainerSummary> = {}) =>
 const otherRuns = (change: Partial<RuntimeRecord>) => notReplaced({ observedGeneration: 1, specHash: null, ...change })
 const ended = [listed({ state: "exited" })]
 
+const problemOf = ({ lastErrorCode, lastErrorMessage }: RuntimeRecord) =>
+  lastErrorCode === "start_config_invalid" ? { path: "", message: lastErrorMessage ?? "" } : null
+const options = { timing, pullPolicy: "if_missing", engineId: "e1", nowMs: now, withinMs: 30 * second } as const
+
 /** The base is a game that runs as its row says. */
 const looksAt = (given: Partial<Given>): ReadonlyArray<Due> => {
   const { engineId, list, ...survey } = { game: row(), record: running(), pendingJobs: 0, list: [listed()], engineId: "e1", ...given }
-  return differing([{ gameId, ...survey }], list, settings, engineId, now, 30 * second)
+  const record = survey.record && told(survey.record, row({ problem: problemOf(survey.record) }))
+  return differing([{ gameId, ...survey, record }], list, { ...options, engineId })
 }
 
 const left: Cases = [{
@@ -80,7 +85,7 @@ const due: ReadonlyArray<Case & { readonly inMs: number }> = [{
   given: { record: otherRuns({ nextRestartAtMs: now + second }), list: [listed({ specHash: "v1:old" })] }, inMs: 1000
 }, {
   name: "a game within its grace", because: "a takeover lost its timer, and the grace ends then (9)",
-  given: { game: stopWanted(), record: running({ stoppingSinceMs: now - 29 * second, observedGeneration: 2 }) }, inMs: 1000
+  given: { game: stopWanted(), record: running({ ...stopping(29 * second), observedGeneration: 2 }) }, inMs: 1000
 }, {
   name: "a container that is being removed", because: "the engine is at work on it, and its event may be missed",
   given: { record: stopped(3), list: [listed({ state: "removing" })] }, inMs: 1000
@@ -151,7 +156,16 @@ const lookedAt: Cases = [{
   given: { game: stopWanted(), record: running({ observedGeneration: 2 }) }
 }, {
   name: "a game whose grace is over", because: "SIGTERM, grace, SIGKILL: whoever sent the signal may be gone (9)",
-  given: { game: stopWanted(), record: running({ stoppingSinceMs: now - 30 * second, observedGeneration: 2 }) }
+  given: { game: stopWanted(), record: running({ ...stopping(30 * second), observedGeneration: 2 }) }
+}, {
+  name: "a stop whose signal nobody recorded", because: "whoever was to send it may be gone (9)",
+  given: { game: stopWanted(), record: running({ ...stopBegun(), observedGeneration: 2 }) }
+}, {
+  name: "an exchange that was cut short", because: "what was begun is finished, whoever began it (10)",
+  given: { record: bare({ ...replacing, observedGeneration: 1 }), list: [] }
+}, {
+  name: "an act that the engine refused", because: "it is asked again, and the condition goes when it is done",
+  given: { record: running({ refused: { action: "Unpause", message: "no", sinceMs: now - minute } }) }
 }, {
   name: "a stopped container past the retention", because: "720 h are over (9)",
   given: { game: stopWanted(), record: stopped(0, { observedGeneration: 2, stoppedAtMs: now - 720 * hour }), list: ended }
@@ -181,18 +195,18 @@ describe("a resync", () => {
   it("looks at what differs among many games, each by its own containers", () => {
     const id = (name: string) => name as GameId
     const survey = (name: string, pendingJobs = 0): SurveyRow =>
-      ({ gameId: id(name), game: row(), record: running({ gameId: id(name), currentContainerId: `c-${name}` }), pendingJobs })
+      ({ gameId: id(name), game: row(), record: told(running({ gameId: id(name), currentContainerId: `c-${name}` }), null), pendingJobs })
     const container = (name: string, change: Partial<ContainerSummary> = {}) => listed({ id: `c-${name}`, gameId: id(name), ...change })
     const games = differing(
       [survey("quiet"), survey("ended"), survey("asked", 1), survey("calm")],
       [container("calm"), container("ended", { state: "exited" }), container("unknown"), container("asked"), container("quiet")],
-      settings, "e1", now, 30 * second
+      options
     )
     assert.deepStrictEqual(games.map((one) => one.gameId).sort(), ["asked", "ended", "unknown"])
   })
 
   it("looks at a container that no row or record names", () => {
     // To be adopted (7), or of a removed game, whose record a survey leaves out: then it is reported.
-    assert.deepStrictEqual(differing([], [byHand(), byHand({ id: "h2" })], settings, "e1", now, 30 * second), [{ gameId, inMs: 0 }])
+    assert.deepStrictEqual(differing([], [byHand(), byHand({ id: "h2" })], options), [{ gameId, inMs: 0 }])
   })
 })

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { differing } from "../../controllers/sweep/differs.ts"
+import { differing } from "../../controllers/game/drift.ts"
 import type { ContainerState, ContainerSummary } from "../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
 import { nextAny } from "../support/planGraph.ts"
-import { gameId, planWorld, settings, wantedImage, type World } from "../support/planModel.ts"
+import { gameId, planWorld, timing, wantedImage, type World } from "../support/planModel.ts"
 import { space } from "../support/planSpace.ts"
 
 const resyncMs = 30_000
@@ -11,15 +11,15 @@ const resyncMs = 30_000
 /** What one query shows of it. */
 const surveyOf = ({ jobs, record, row }: World): SurveyRow => ({
   gameId,
-  game: row && { state: row.state, imageRef: wantedImage, restartPolicy: row.policy, generation: row.generation },
+  game: row && { state: row.state, imageRef: wantedImage, restartPolicy: row.restartPolicy, generation: row.generation },
   record,
   pendingJobs: jobs.length
 })
 
 /** What one list shows of it. */
 const listOf = (world: World): ReadonlyArray<ContainerSummary> =>
-  world.containers.map(({ createdAtMs, generation, hash, id, imageRef, name, ours, state }) => ({
-    id, gameId, name, createdAtMs, imageRef, state: state as ContainerState, generation, specHash: ours ? hash : null
+  world.containers.map(({ createdAtMs, generation, id, imageRef, name, specHash, state }) => ({
+    id, gameId, name, createdAtMs, imageRef, state: state as ContainerState, generation, specHash
   }))
 
 /** A list does not show that a container answers nobody, that it runs another time, nor who restarts it. */
@@ -30,10 +30,10 @@ const isShown = ({ containers, record }: World): boolean =>
 /** A record that says of a generation that it was carried out, or failed, is right about it. */
 const isPlausible = ({ record, row }: World): boolean => {
   if (row?.state !== "running" || record === null || record.observedGeneration !== row.generation) return true
-  return row.valid ? record.lastErrorCode !== null || record.specHash === row.hash : record.lastErrorCode === "start_config_invalid"
+  return row.problem === null ? record.lastErrorCode !== null || record.specHash === row.revision.specHash : record.lastErrorCode === "start_config_invalid"
 }
 
-describe("the sweep, over the plan's whole state space", () => {
+describe("the resync, over the plan's whole state space", () => {
   it("overlooks no game that the plan would do something for, now or before the next one", () => {
     const overlooked = new Map<string, string>()
     for (const one of space()) {
@@ -42,7 +42,7 @@ describe("the sweep, over the plan's whole state space", () => {
         if (world.record === one.world.record || world.pull._tag !== "None" || !isShown(world)) continue
         const { reason, step } = planWorld(world)
         const inMs = step._tag === "Wait" ? step.againMs ?? Infinity : 0
-        const [found] = differing([surveyOf(world)], listOf(world), settings, world.engineId, world.nowMs, resyncMs)
+        const [found] = differing([surveyOf(world)], listOf(world), { timing, pullPolicy: "if_missing", engineId: world.engineId, nowMs: world.nowMs, withinMs: resyncMs })
         if (inMs <= resyncMs && !(found && found.inMs <= inMs) && !overlooked.has(reason)) overlooked.set(reason, `${planWorld(one.world).reason} of ${one.row} | ${one.record} | ${one.actual} | ${one.job}`)
       }
     }

@@ -1,0 +1,106 @@
+/**
+ * Carries one action out on the engine. Each handler is safe to repeat and safe to lose the answer of: it fails when the
+ * end is unknown, and the next look at the engine tells what happened.
+ */
+import { Clock, Effect } from "effect"
+import type { Failure } from "../../../src/domain/ErrorCode.ts"
+import type { Observation, Target } from "../../../src/domain/Observation.ts"
+import { ContainerEngine, EngineError, isTransient } from "../../../src/engine/ContainerEngine.ts"
+import { wantedPull } from "../decide/pull.ts"
+import type { Action } from "../decide/step.ts"
+import type { Outcome } from "../record/outcome.ts"
+import { Pulls } from "./Pulls.ts"
+
+export const apply = Effect.fnUntraced(function*(seen: Observation, action: Action) {
+  const engine = yield* ContainerEngine
+  switch (action._tag) {
+    case "Create":
+      return yield* create(seen, action.target)
+    case "Start":
+      return yield* startAgain(seen, action.container.id)
+    case "FetchImage":
+      return yield* fetchImage(seen, action.target)
+    case "Signal":
+      yield* engine.kill(action.container.id, action.signal)
+      return signalled
+    case "Kill":
+      yield* engine.kill(action.container.id, "SIGKILL")
+      return done
+    case "Unpause":
+      yield* engine.unpause(action.container.id)
+      return done
+    case "Disarm":
+      yield* engine.disarm(action.container.id)
+      return done
+    case "Remove":
+      yield* engine.remove(action.container.id)
+      return removed
+  }
+})
+
+const done: Outcome = { _tag: "Done" }
+const fetching: Outcome = { _tag: "Fetching" }
+const removed: Outcome = { _tag: "Removed" }
+const signalled: Outcome = { _tag: "Signalled" }
+
+/** A present image is used as it is, without asking anybody; a missing one is pulled in the background. */
+const create = Effect.fnUntraced(function*(seen: Observation, target: Target) {
+  const engine = yield* ContainerEngine
+  const { generation, imageRef, spec, specHash } = target
+  const createdAtMs = yield* Clock.currentTimeMillis
+  const made = yield* Effect.result(engine.create({ gameId: seen.gameId, imageRef, generation, specHash, createdAtMs, spec }))
+  if (made._tag === "Success") return yield* startContainer(seen, made.success)
+  const error = made.failure
+  return error.reason === "ImageMissing" ? yield* missingImage(seen, target) : yield* verdict(seen, error)
+})
+
+/** The image is not on the host: somebody must bring it, unless nobody may or it was brought and is gone again. */
+const missingImage = Effect.fnUntraced(function*(seen: Observation, target: Target) {
+  if (target.pullPolicy === "never") return noImage(`image ${target.imageRef} is not on the host and its pull policy is never`)
+  if (seen.pull._tag === "Pulled") return noImage(`image ${target.imageRef} was pulled but is not on the host`)
+  return yield* fetch(seen, target, false)
+})
+
+const fetchImage = Effect.fnUntraced(function*(seen: Observation, target: Target) {
+  const isOnHost = target.pullPolicy !== "always" && (yield* (yield* ContainerEngine).hasImage(target.imageRef))
+  return isOnHost || target.pullPolicy === "always" ? yield* fetch(seen, target, isOnHost) : yield* missingImage(seen, target)
+})
+
+const fetch = Effect.fnUntraced(function*(seen: Observation, target: Target, isOnHost: boolean) {
+  const { problem, restartPolicy, state } = seen.desired!
+  const id = wantedPull({ state, restartPolicy, problem, generation: target.generation, revision: target }, seen.record)
+  if (id !== undefined) yield* (yield* Pulls).fetch(seen.gameId, id, target, isOnHost)
+  return fetching
+})
+
+const noImage = (message: string): Outcome => startFailed({ code: "image_pull_failed", reason: "ImageMissing", message })
+
+/** A container whose network was pruned can never start again; the game's state is in its volume, so another one is made. */
+const startAgain = Effect.fnUntraced(function*(seen: Observation, id: string) {
+  const outcome = yield* startContainer(seen, id)
+  if (outcome._tag !== "StartFailed" || outcome.failure.reason !== "NetworkMissing") return outcome
+  yield* (yield* ContainerEngine).remove(id)
+  return removed
+})
+
+const startContainer = Effect.fnUntraced(function*(seen: Observation, id: string) {
+  const start = yield* Effect.result((yield* ContainerEngine).start(id))
+  if (start._tag === "Failure") return yield* verdict(seen, start.failure, id)
+  const outcome: Outcome = { _tag: "Started", container: start.success }
+  return outcome
+})
+
+/** An answer of the engine is a verdict on the attempt; no answer is none, and a name held by our own game means a race. */
+const verdict = (seen: Observation, error: EngineError, containerId?: string): Effect.Effect<Outcome, EngineError> => {
+  const heldByUs = error.reason === "NameTaken" && error.holder?.gameId === seen.gameId
+  if (isTransient(error) || heldByUs) return Effect.fail(error)
+  return Effect.succeed(startFailed(startFailure(error), containerId))
+}
+
+export const startFailure = ({ message, reason }: EngineError): Failure => ({ code: "container_start_failed", reason, message })
+
+const startFailed = (failure: Failure, containerId?: string): Outcome => ({
+  _tag: "StartFailed",
+  failure,
+  ...(containerId === undefined ? {} : { containerId })
+})

@@ -1,0 +1,22 @@
+/** All that runs while this controller holds the lease: the game controller, the job consumer, the outbox relay. */
+import { Effect, type Scope } from "effect"
+import { spawn } from "../../src/controller/supervise.ts"
+import type { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
+import type { GameReader } from "../../src/store/GameReader.ts"
+import type { GameWriter } from "../../src/store/GameWriter.ts"
+import { consumeJobs } from "../../src/streams/JobConsumer.ts"
+import { relayOutbox } from "../../src/streams/OutboxRelay.ts"
+import type { Streams } from "../../src/streams/Streams.ts"
+import { type GameController, type GameControllerOptions, runGameController } from "./controller.ts"
+
+/** Starts it in the scope of the term. */
+export const startActing = Effect.fnUntraced(function*(options: GameControllerOptions): Effect.fn.Return<
+  GameController,
+  never,
+  GameReader | GameWriter | ContainerEngine | Streams | Scope.Scope
+> {
+  const controller = yield* runGameController(options)
+  yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish }))
+  yield* spawn("outbox relay", relayOutbox)
+  return controller
+})

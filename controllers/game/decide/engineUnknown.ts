@@ -1,0 +1,39 @@
+/** What cannot be known: who does not answer is neither well nor gone, and nothing is done about it. */
+import type { Failure } from "../../../src/domain/ErrorCode.ts"
+import type { Observation } from "../../../src/domain/Observation.ts"
+import { containerGone } from "../record/transition.ts"
+import type { Reason } from "./reasons.ts"
+import { type Finding, record, wait } from "./step.ts"
+import { mainIsRecorded } from "./unrecorded.ts"
+
+const unresponsiveAgainMs = 30_000
+
+const unknown = (reason: Reason, message: string, againMs: number | null, refusal?: Failure): Finding =>
+  ({ ...wait(reason, againMs, { unknown: { reason, message } }, refusal), report: message })
+
+/** The record's container lives on another engine: a 404 of this one proves nothing. */
+export const engineChanged = (seen: Observation): Finding | undefined => {
+  const { desired, record: before } = seen
+  if (seen.recorded !== "elsewhere" || before === null || before.status === "removed") return undefined
+  // A newer generation is somebody's word that the row is meant for this engine; but what runs there is not stopped from here.
+  if (desired !== null && desired.state !== "stopped" && desired.generation > before.observedGeneration) {
+    return record(seen, "EngineChanged", containerGone(seen, before.currentContainerId!, { _tag: "Abandoned" }))
+  }
+  const message = `container ${before.currentContainerId} is on engine ${before.engineId}, but ${seen.engineId} answers; ` +
+    "connect that engine, or change the game's row to start it here"
+  return unknown("EngineChanged", message, null, { code: "service_unavailable", reason: "EngineChanged", message })
+}
+
+/** The engine does not answer for the container: unknown is no reason to act. */
+export const containerUnresponsive = (seen: Observation): Finding | undefined => {
+  if (seen.main?.state !== "unresponsive") return undefined
+  const message = `the engine lists container ${seen.main.id} but does not answer for it`
+  return unknown("ContainerUnresponsive", message, unresponsiveAgainMs)
+}
+
+/** The recorded container is there, so it is the same engine: an upgrade may give it a new identity. */
+export const engineRenamed = (seen: Observation): Finding | undefined => {
+  const { engineId, record: before } = seen
+  if (before?.engineId == null || before.engineId === engineId || !mainIsRecorded(seen) || before.status === "removed") return undefined
+  return record(seen, "EngineRenamed", { record: { engineId } })
+}

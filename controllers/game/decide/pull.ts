@@ -1,0 +1,14 @@
+/** The image pull that a game's present attempt may ask for. Pure, so that what is known of any other one can be forgotten. */
+import type { Row } from "../../../src/domain/Row.ts"
+import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
+
+/**
+ * Identity of the pull for the attempt that is due; undefined: none is. The same for all looks at one attempt and another for
+ * the next, so that what a pull ended with is used up by the attempt it was made for.
+ */
+export const wantedPull = (row: Row | null, record: RuntimeRecord | null): string | undefined => {
+  if (row?.state !== "running" || row.problem !== null || record?.status === "removed") return undefined
+  const { imageRef, specHash } = row.revision
+  if (record?.status === "running" && record.stopping === null && record.specHash === specHash) return undefined
+  return `${imageRef} ${row.generation} ${record?.observedGeneration ?? 0} ${record?.failureCount ?? 0}`
+}

@@ -1,0 +1,70 @@
+/**
+ * The restart policy: which end of a run it starts again after, and when. Pure.
+ *
+ * An exit code of 137 (128 + SIGKILL) is a failure like any other non-zero one; a kill for want of memory is a kind of its own
+ * (`oom`). An end that was asked for is not the policy's business: see `ended` in record/transition.ts.
+ */
+import type { RestartPolicy } from "../../../src/domain/Game.ts"
+import type { Observation } from "../../../src/domain/Observation.ts"
+import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
+import type { Backoff } from "../../../src/domain/Timing.ts"
+import { hasNewWish } from "./jobs.ts"
+
+/** How the last run ended, or that the last start failed. */
+export type RunEnd = "ended well" | "ended badly" | "oom" | "end unknown" | "start failed"
+
+/** Whether the policy alone, without a new wish, starts the game again. Point 6 of docs/contract.md, as a table. */
+export const startsAgain: Readonly<Record<RestartPolicy, Readonly<Record<RunEnd, boolean>>>> = {
+  always: { "ended well": true, "ended badly": true, oom: true, "end unknown": true, "start failed": true },
+  on_failure: { "ended well": false, "ended badly": true, oom: true, "end unknown": true, "start failed": true },
+  never: { "ended well": false, "ended badly": false, oom: false, "end unknown": false, "start failed": false }
+}
+
+type End = Pick<RuntimeRecord, "exitCode" | "oomKilled" | "failureCount">
+
+/** An exit code that the engine lost, and a game that never ran, have no known end. */
+export const runEnd = ({ exitCode, failureCount, oomKilled }: End): RunEnd =>
+  failureCount > 0 ? "start failed" : oomKilled ? "oom" : exitCode === null ? "end unknown" : exitCode === 0 ? "ended well" : "ended badly"
+
+/** Whether the policy alone keeps the game running, after a run that ended like `end`. */
+const keepsRunning = ({ desired }: Observation, end: End): boolean =>
+  desired?.state === "running" && desired.problem === null && startsAgain[desired.restartPolicy][runEnd(end)]
+
+const noEnd: End = { exitCode: null, oomKilled: false, failureCount: 0 }
+
+/** Whether a start is due now or later. */
+export const startWanted = (seen: Observation): boolean =>
+  seen.desired?.state === "running" && seen.desired.problem === null && seen.record?.status !== "removed" &&
+  (hasNewWish(seen) || keepsRunning(seen, seen.record ?? noEnd) || isExchanging(seen))
+
+/** Its container is being exchanged for one that runs what the row says now. */
+export const isExchanging = ({ desired, record }: Observation): boolean => desired?.state === "running" && record !== null && record.rollout !== null
+
+/** When the next start may be tried; now for a new wish. */
+export const startDueAtMs = (seen: Observation): number => hasNewWish(seen) ? seen.nowMs : seen.record?.nextRestartAtMs ?? seen.nowMs
+
+/** `base x 2^times`, at most `max`. */
+export const backoffMs = ({ baseMs, maxMs }: Backoff, times: number): number => Math.min(maxMs, baseMs * 2 ** Math.min(times, 30))
+
+/** A name that somebody else holds comes free without an event that we would see: look often. */
+const heldNameMaxMs = 10_000
+
+/** When a start that failed for `reason`, after `failures` others in a row, is tried again; null: never. */
+export const retryAtMs = (seen: Observation, reason: string, failures: number): number | null => {
+  if (seen.desired?.restartPolicy === "never") return null
+  const waitMs = backoffMs(seen.timing.backoff, failures)
+  return seen.nowMs + (reason === "NameTaken" ? Math.min(waitMs, heldNameMaxMs) : waitMs)
+}
+
+/** Counts restarts in a row: the first waits the base time, and a stable run begins the count anew. */
+export const restartAfter = (
+  seen: Observation,
+  before: RuntimeRecord,
+  end: End & { readonly endedAtMs: number }
+): Pick<RuntimeRecord, "restartCount" | "nextRestartAtMs"> => {
+  if (!keepsRunning(seen, end)) return { restartCount: 0, nextRestartAtMs: null }
+  const { backoff } = seen.timing
+  const upMs = end.endedAtMs - (before.startedAtMs ?? seen.nowMs)
+  const count = upMs >= backoff.stableMs ? 0 : before.restartCount
+  return { restartCount: count, nextRestartAtMs: seen.nowMs + backoffMs(backoff, count) }
+}

@@ -1,0 +1,105 @@
+/** Whether a game differs from its row as far as a list and a survey show. Pure: it asks the decision, and only acts on nothing. */
+import { emptySpec, type PullPolicy } from "../../src/domain/GameSpec.ts"
+import type { GameId } from "../../src/domain/GameId.ts"
+import type { FoundContainer } from "../../src/domain/Observation.ts"
+import type { Row } from "../../src/domain/Row.ts"
+import type { Timing } from "../../src/domain/Timing.ts"
+import type { ContainerSummary } from "../../src/engine/ContainerEngine.ts"
+import type { SurveyRow } from "../../src/store/GameReader.ts"
+import { decide } from "./decide/decide.ts"
+import { assess } from "./observe/assess.ts"
+import { areTold } from "./record/conditions.ts"
+
+const none: ReadonlyArray<ContainerSummary> = []
+
+/** A game to look at: now, or when it is due. */
+export interface Due {
+  readonly gameId: GameId
+  readonly inMs: number
+}
+
+export interface DriftOptions {
+  readonly timing: Timing
+  readonly pullPolicy: PullPolicy
+  readonly engineId: string
+  readonly nowMs: number
+  /** What is due later is left to the next resync. */
+  readonly withinMs: number
+}
+
+/**
+ * The games that must be looked at, and those that wait for a time within `withinMs`: whoever held their timers may be gone.
+ * A list is not fresh and proves no absence, so nothing but a closer look follows.
+ */
+export const differing = (
+  rows: ReadonlyArray<SurveyRow>,
+  containers: ReadonlyArray<ContainerSummary>,
+  options: DriftOptions
+): ReadonlyArray<Due> => {
+  const byGame = Map.groupBy(containers, ({ gameId }) => gameId)
+  const found: Array<Due> = []
+  for (const row of rows) {
+    const own = byGame.get(row.gameId) ?? none
+    byGame.delete(row.gameId)
+    const inMs = isQuiet(row, own) ? undefined : dueInMs(row, own, options)
+    if (inMs !== undefined && inMs <= options.withinMs) found.push({ gameId: row.gameId, inMs })
+  }
+  // Containers of games that no row or record in use names.
+  for (const gameId of byGame.keys()) found.push({ gameId, inMs: 0 })
+  return found
+}
+
+/** The common case, told at a glance: it runs, and nothing has changed since. */
+const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>): boolean =>
+  game?.state === "running" && record?.status === "running" && pendingJobs === 0 && own.length === 1 &&
+  own[0]!.id === record.currentContainerId && own[0]!.state === "running" && record.stopping === null && record.rollout === null && record.refused === null &&
+  record.observedGeneration === game.generation && record.lastErrorCode === null && record.specHash !== null && areTold(record, null, {})
+
+/** 0: it differs; undefined: it is as it is to be, or waits for something that happens. */
+const dueInMs = ({ game, gameId, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>, options: DriftOptions): number | undefined => {
+  if (pendingJobs > 0 || (game !== null && game.generation !== record?.observedGeneration)) return 0
+  if (record?.currentContainerId != null && !own.some((container) => container.id === record.currentContainerId)) return 0
+  const { step } = decide(assess({
+    gameId,
+    row: game && rowOf(game, record),
+    record,
+    jobs: [],
+    lastHealth: null,
+    containers: own.map((container) => found(container, record)),
+    pull: { _tag: "None" },
+    exchangesFull: false,
+    engineId: options.engineId,
+    nowMs: options.nowMs,
+    timing: options.timing,
+    pullPolicy: options.pullPolicy
+  }))
+  return step._tag === "Wait" ? step.againMs ?? undefined : 0
+}
+
+/** A survey has no specs: what was carried out, or refused, is taken to be what the row asks for. */
+const rowOf = ({ generation, imageRef, restartPolicy, state }: SurveyRow["game"] & {}, record: SurveyRow["record"]): Row => ({
+  state,
+  restartPolicy,
+  generation,
+  problem: record?.lastErrorCode === "start_config_invalid" ? { path: "", message: record.lastErrorMessage ?? "" } : null,
+  revision: { imageRef, spec: emptySpec, specHash: record?.specHash ?? unknownHash }
+})
+
+const unknownHash = "unknown"
+
+/** A list knows less than an inspect: what it does not know is taken to be as recorded. */
+const found = (container: ContainerSummary, record: SurveyRow["record"]): FoundContainer => {
+  const recorded = container.id === record?.currentContainerId
+  const ended = container.state === "exited" || container.state === "dead"
+  return {
+    ...container,
+    // A record without a hash: what runs was never found to be what the row asks for.
+    ...(recorded && record.specHash === null ? { specHash: container.specHash && "", imageRef: "" } : {}),
+    startedAtMs: recorded ? record.startedAtMs : null,
+    exit: ended ? { code: record?.exitCode ?? 0, oomKilled: false, finishedAtMs: record?.stoppedAtMs ?? null } : null,
+    startError: "",
+    stopSignal: "SIGTERM",
+    restartsByItself: false,
+    endpoint: ""
+  }
+}

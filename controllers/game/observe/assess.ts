@@ -1,0 +1,66 @@
+/**
+ * What the facts mean: which containers are ours, which one is the game, what it runs, what became of the recorded one. The
+ * only home of these words, for a look at a game, for the end of an act and for a resync alike. Pure.
+ */
+import {
+  type Facts, type FoundContainer, isRunning, type Observation, type ObservedContainer, type Recorded, type Target
+} from "../../../src/domain/Observation.ts"
+import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
+import { isTarget, targetOf } from "../decide/target.ts"
+
+export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts): Observation => {
+  const { engineId, record, timing } = facts
+  const target = row && targetOf(row, pullPolicy, timing)
+  const containers = found.map((container) => assessContainer(container, target, record))
+  const main = mainContainer(containers, target, record)
+  return {
+    ...facts,
+    desired: row && { state: row.state, restartPolicy: row.restartPolicy, generation: row.generation, problem: row.problem },
+    target,
+    containers,
+    main,
+    strays: containers.filter((container) => container !== main),
+    recorded: fateOf(record, found, engineId)
+  }
+}
+
+/**
+ * The record's hash comes first: an adopted container runs what was agreed on at its adoption, whatever its labels say.
+ * One that carries no hash and was never recorded is taken at its image's word.
+ */
+export const assessContainer = (found: FoundContainer, target: Target | null, record: RuntimeRecord | null): ObservedContainer => {
+  const recorded = found.id === record?.currentContainerId ? record.specHash : null
+  return {
+    ...found,
+    state: found.state === "restarting" ? "running" : found.state,
+    ours: found.specHash !== null && found.generation !== null,
+    runsWanted: target === null || isTarget({ specHash: recorded ?? found.specHash, imageRef: found.imageRef }, target)
+  }
+}
+
+/** What became of the container that the record names. Only the engine that held it can say that it is gone. */
+export const fateOf = (record: RuntimeRecord | null, found: ReadonlyArray<FoundContainer>, engineId: string): Recorded => {
+  const id = record?.currentContainerId
+  if (record === null || id == null) return "none"
+  if (found.some((container) => container.id === id)) return "present"
+  return record.engineId === null || record.engineId === engineId ? "gone" : "elsewhere"
+}
+
+/** The recorded one stays; else one made for this very wish; else the oldest running; else the oldest. */
+const mainContainer = (
+  containers: ReadonlyArray<ObservedContainer>,
+  target: Target | null,
+  record: RuntimeRecord | null
+): ObservedContainer | undefined => {
+  const recorded = containers.find((container) => container.id === record?.currentContainerId)
+  if (recorded) return recorded
+  // What died in somebody's hands can neither run nor is it ours to remove.
+  const candidates = containers.filter((container) => container.ours || container.state !== "dead")
+  return candidates.sort((a, b) => rank(a, target) - rank(b, target) || a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1))[0]
+}
+
+const rank = (container: ObservedContainer, target: Target | null): number => {
+  const isOwn = container.ours && container.runsWanted
+  if (isRunning(container)) return isOwn && container.generation === target?.generation ? 0 : 1
+  return isOwn ? 2 : 3
+}

@@ -1,0 +1,81 @@
+/** Reads the row, the record, the pending jobs and the engine's containers of one game. I/O only: nothing in here judges. */
+import { Effect } from "effect"
+import type { GameId } from "../../../src/domain/GameId.ts"
+import type { PullPolicy } from "../../../src/domain/GameSpec.ts"
+import type { Facts, FoundContainer } from "../../../src/domain/Observation.ts"
+import { decodeRow } from "../../../src/domain/Row.ts"
+import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
+import type { Timing } from "../../../src/domain/Timing.ts"
+import { ContainerEngine, type ContainerSummary, type EngineError } from "../../../src/engine/ContainerEngine.ts"
+import { GameReader } from "../../../src/store/GameReader.ts"
+import { Exchanges } from "../act/Exchanges.ts"
+import { Pulls } from "../act/Pulls.ts"
+import { wantedPull } from "../decide/pull.ts"
+import { fateOf } from "./assess.ts"
+
+export interface GatherOptions {
+  readonly timing: Timing
+  /** Where the spec says nothing else. */
+  readonly pullPolicy: PullPolicy
+  /** The engine that answers now; a change of it must be noticed before a 404 is believed. */
+  readonly engineId: Effect.Effect<string, EngineError>
+}
+
+/** The facts but for the time: they are as old as the oldest of them. */
+export const gather = Effect.fnUntraced(function*(gameId: GameId, options: GatherOptions) {
+  const engine = yield* ContainerEngine
+  const expected = yield* options.engineId
+  const { game, jobs, lastHealth, record } = yield* (yield* GameReader).load(gameId)
+  // "There is no such game" is not said on a hint.
+  const hint = game === null && jobs.length > 0 ? undefined : engine.known(gameId)
+  const known = hint ?? (yield* engine.list(gameId)).map(({ id }) => id)
+  const found = yield* Effect.forEach(idsToInspect(known, record), inspectOne(engine, gameId), { concurrency: 4 })
+  const containers = found.filter((one) => one !== "gone")
+  // Only the engine that held a container can say that it is gone, and another one may answer since `expected` was asked.
+  const engineId = fateOf(record, containers, expected) === "gone" ? (yield* engine.identity).id : expected
+  const row = game && decodeRow(game)
+  const exchanges = yield* Exchanges
+  yield* exchanges.note(gameId, record !== null && record.rollout !== null)
+  return {
+    gameId,
+    row,
+    record,
+    jobs,
+    lastHealth,
+    containers,
+    engineId,
+    pull: yield* (yield* Pulls).stateOf(gameId, wantedPull(row, record)),
+    exchangesFull: exchanges.isFull(gameId),
+    timing: options.timing,
+    pullPolicy: options.pullPolicy
+  } satisfies Omit<Facts, "nowMs">
+})
+
+/** The recorded container is asked for by its id even where no list shows it: only its own 404 proves it gone. */
+const idsToInspect = (known: ReadonlyArray<string>, record: RuntimeRecord | null): ReadonlyArray<string> => [
+  ...new Set([
+    ...known,
+    ...(record?.currentContainerId != null ? [record.currentContainerId] : [])
+  ])
+]
+
+/** A container whose inspect hangs while a list answers and shows it is `unresponsive`; any other failure is the engine's. */
+const inspectOne = (engine: ContainerEngine["Service"], gameId: GameId) => (id: string): Effect.Effect<FoundContainer | "gone", EngineError> =>
+  engine.inspect(id).pipe(
+    Effect.catchIf((error) => error.reason === "Timeout", (error) =>
+      Effect.flatMap(engine.list(gameId), (listed) => {
+        const shown = listed.find((one) => one.id === id)
+        return shown ? Effect.succeed<FoundContainer>(unresponsive(shown)) : Effect.fail(error)
+      }))
+  )
+
+const unresponsive = (shown: ContainerSummary): FoundContainer => ({
+  ...shown,
+  state: "unresponsive",
+  startedAtMs: null,
+  exit: null,
+  startError: "",
+  stopSignal: "SIGTERM",
+  restartsByItself: false,
+  endpoint: ""
+})

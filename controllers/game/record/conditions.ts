@@ -1,0 +1,73 @@
+/**
+ * Conditions: what the record and the wait say, in Kubernetes' shape, for people. A projection: nothing decides on one. What
+ * was told before is compared with what is so now only to find out whether it must be told anew.
+ */
+import type { SpecProblem } from "../../../src/domain/GameSpec.ts"
+import type { Condition, ConditionType, RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
+
+/** Why it is on its way (`Progressing=True`) or not (`False`). */
+export interface Progress {
+  readonly status: "True" | "False"
+  readonly reason: string
+  readonly message: string
+}
+
+/** What is so while a game waits, beyond what its record says. */
+export interface Meanwhile {
+  /** Why readiness cannot be told. */
+  readonly unknown?: { readonly reason: string; readonly message: string }
+  readonly progress?: Progress
+}
+
+type Told = Omit<Condition, "last_transition_at">
+
+const projection = (record: RuntimeRecord, problem: SpecProblem | null | undefined, meanwhile: Meanwhile): ReadonlyArray<Told> => [
+  { type: "Ready", ...ready(record, meanwhile) },
+  { type: "Progressing", ...progressing(record, meanwhile) },
+  problem
+    ? { type: "SpecValid", status: "False", reason: "Invalid", message: specProblemText(problem) }
+    : { type: "SpecValid", status: "True", reason: "Valid", message: "" }
+]
+
+/** The conditions of `next`; `before` holds those that were told last. */
+export const conditionsOf = (
+  before: ReadonlyArray<Condition>,
+  next: RuntimeRecord,
+  problem: SpecProblem | null | undefined,
+  meanwhile: Meanwhile,
+  nowMs: number
+): ReadonlyArray<Condition> =>
+  projection(next, problem, meanwhile).map((condition) => {
+    const old = find(before, condition.type)
+    return { ...condition, last_transition_at: old?.status === condition.status ? old.last_transition_at : new Date(nowMs).toISOString() }
+  })
+
+/** Whether the record's conditions say what is so. */
+export const areTold = (record: RuntimeRecord, problem: SpecProblem | null | undefined, meanwhile: Meanwhile): boolean =>
+  projection(record, problem, meanwhile).every((now) => {
+    const told = find(record.conditions, now.type)
+    return told !== undefined && told.status === now.status && told.reason === now.reason && told.message === now.message
+  })
+
+const find = (conditions: ReadonlyArray<Condition>, type: ConditionType) => conditions.find((condition) => condition.type === type)
+
+const ready = (record: RuntimeRecord, { unknown }: Meanwhile): Omit<Told, "type"> => {
+  if (unknown) return { status: "Unknown", ...unknown }
+  const no = (reason: string, message = "") => ({ status: "False" as const, reason, message })
+  if (record.status === "removed") return no("Removed")
+  if (record.status === "running") return record.stopping === null ? { status: "True", reason: "ContainerRunning", message: "" } : no("Stopping")
+  if (record.lastErrorCode !== null) return no(record.lastErrorReason ?? record.lastErrorCode, record.lastErrorMessage ?? "")
+  return record.exitCode === null ? no("ContainerStopped") : no("ContainerExited", `exit code ${record.exitCode}`)
+}
+
+const progressing = (record: RuntimeRecord, { progress }: Meanwhile): Progress => {
+  const yes = (reason: string, message = "") => ({ status: "True" as const, reason, message })
+  if (record.refused !== null) return yes("EngineRefuses", `${record.refused.action}: ${record.refused.message}`)
+  if (record.rollout !== null) return yes("Replacing", "making a container for the changed row")
+  if (record.stopping !== null) return yes("Stopping")
+  if (progress) return progress
+  if (record.nextRestartAtMs === null) return { status: "False", reason: "Settled", message: "" }
+  return yes("BackOff", `next try at ${new Date(record.nextRestartAtMs).toISOString()}`)
+}
+
+export const specProblemText = (problem: SpecProblem): string => problem.path === "" ? problem.message : `${problem.path}: ${problem.message}`

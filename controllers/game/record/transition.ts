@@ -1,0 +1,253 @@
+/**
+ * Everything that can become of a record: a run began or ended, its container is gone, a stop was begun, a start failed. Each
+ * answers all that is made known with it. Whether it was done just now or found done after a crash makes no difference. Pure.
+ */
+import type { Failure } from "../../../src/domain/ErrorCode.ts"
+import type { HealthEvent } from "../../../src/domain/Health.ts"
+import type { Observation, ObservedContainer } from "../../../src/domain/Observation.ts"
+import type { Operation, OperationKind } from "../../../src/domain/Operation.ts"
+import type { RolloutPhase, RuntimeRecord, StopCause } from "../../../src/domain/RuntimeRecord.ts"
+import { hasNewWish } from "../decide/jobs.ts"
+import { isExchanging, restartAfter, retryAtMs } from "../decide/restart.ts"
+import { isTarget } from "../decide/target.ts"
+import type { RemoveMode } from "../decide/step.ts"
+import type { Change, RecordChange } from "./change.ts"
+import { operation } from "./operations.ts"
+
+export const noFailure = { failureCount: 0, lastErrorCode: null, lastErrorReason: null, lastErrorMessage: null, nextRestartAtMs: null }
+
+export const cleanSlate = { ...noFailure, restartCount: 0 }
+
+const noContainer = { currentContainerId: null, engineEndpoint: null, engineId: null, stopping: null }
+
+const generationDone = ({ desired }: Observation): RecordChange => desired ? { observedGeneration: desired.generation } : {}
+
+const endIsWanted = ({ desired }: Observation): boolean => desired !== null && desired.state !== "running"
+
+/** A game that is to have ended has failed at nothing and waits for nothing, whatever was tried before. */
+const atEnd = (seen: Observation): RecordChange => !endIsWanted(seen) ? {} : {
+  ...cleanSlate,
+  ...(seen.desired?.state === "stopped" ? generationDone(seen) : {})
+}
+
+/** Whether what ran last is what is to run, as far as the record tells. */
+export const ranTarget = ({ record, target }: Observation): boolean =>
+  target !== null && record !== null && isTarget({ specHash: record.specHash, imageRef: record.currentImageRef }, target)
+
+// --- a run ----------------------------------------------------------------------------------------------------------------
+
+/** What kind of start this is when a container of this game begins to run. */
+export const startKind = (seen: Observation, inPlace: boolean): OperationKind => {
+  if (isExchanging(seen) && !inPlace) return "reconcile_recreate"
+  // What never ran as the row says is not restarted, however often it was tried.
+  if (hasNewWish(seen) || !ranTarget(seen)) return "start"
+  return inPlace ? "reconcile_restart" : "reconcile_recreate"
+}
+
+/** A run of `container`: recorded as running, told as started. `kind` undefined: no start of anybody's is logged. */
+export const began = (
+  seen: Observation,
+  container: ObservedContainer,
+  how: { readonly kind: OperationKind | undefined; readonly startedAtMs?: number }
+): Change => {
+  const isChange = hasNewWish(seen) || isExchanging(seen) || !ranTarget(seen)
+  const restarted = !isChange && (how.kind === "reconcile_restart" || how.kind === "reconcile_recreate")
+  const restartCount = isChange ? 0 : (seen.record?.restartCount ?? 0) + (restarted ? 1 : 0)
+  const isAdoption = how.kind === "reconcile_adopt"
+  return {
+    record: { ...running(seen, container), restartCount },
+    health: [{
+      containerId: container.id,
+      type: "container_started",
+      occurredAtMs: container.startedAtMs ?? seen.nowMs,
+      details: { image_ref: container.imageRef, ...(restarted ? { restart_count: restartCount } : {}) }
+    }],
+    operations: how.kind === undefined ? [] : [operation(seen, how.kind, {
+      containerId: container.id,
+      imageRef: container.imageRef,
+      ...(isAdoption ? { source: "auto_reconcile" as const } : {}),
+      ...(how.startedAtMs === undefined ? {} : { startedAtMs: how.startedAtMs })
+    })],
+    ...(how.kind === undefined || isAdoption ? {} : { deed: "started" })
+  }
+}
+
+const running = (seen: Observation, container: ObservedContainer): RecordChange => {
+  const isRunningWanted = seen.desired?.state === "running"
+  const conform = isRunningWanted && seen.desired?.problem === null && container.runsWanted
+  return {
+    status: "running",
+    currentContainerId: container.id,
+    currentImageRef: container.imageRef,
+    engineEndpoint: container.endpoint,
+    engineId: seen.engineId,
+    startedAtMs: container.startedAtMs,
+    stoppedAtMs: null,
+    stopping: null,
+    rollout: null,
+    exitCode: null,
+    oomKilled: false,
+    // A change that failed has still failed when the container that it was to replace runs on.
+    ...(conform || !isRunningWanted ? noFailure : {}),
+    // Never the hash of another container: what this one runs is then told by its own labels.
+    ...(conform
+      ? { ...generationDone(seen), specHash: seen.target?.specHash ?? null }
+      : container.id === seen.record?.currentContainerId ? {} : { specHash: null })
+  }
+}
+
+/** The recorded container ended: told with its exit code, and whether that was asked for, by the intent that was recorded. */
+export const ended = (seen: Observation, main: ObservedContainer, before: RuntimeRecord): Change => {
+  const expected = endIsWanted(seen) || seen.desired === null || before.stopping !== null
+  const exit = main.exit ?? { code: 0, oomKilled: false, finishedAtMs: null }
+  const lost = exit.finishedAtMs === null
+  const endedAtMs = exit.finishedAtMs ?? seen.nowMs
+  const end = { exitCode: lost ? null : exit.code, oomKilled: exit.oomKilled }
+  const event: HealthEvent = {
+    containerId: main.id,
+    type: exit.oomKilled ? "container_oom" : "container_exited",
+    occurredAtMs: endedAtMs,
+    details: {
+      exit_code: exit.code,
+      expected,
+      ...(before.stopping === null ? {} : { because: before.stopping.because }),
+      ...(lost ? { exit_code_lost: true } : {})
+    }
+  }
+  return {
+    record: {
+      status: "stopped",
+      ...end,
+      stoppedAtMs: endedAtMs,
+      stopping: null,
+      ...atEnd(seen),
+      ...(expected ? { restartCount: 0, nextRestartAtMs: null } : restartAfter(seen, before, { ...before, ...end, endedAtMs })),
+      ...rolloutMoved(seen, "starting")
+    },
+    health: [event],
+    ...(endIsWanted(seen) ? { operations: [stop(seen, main.id)], deed: "stopped" as const } : {})
+  }
+}
+
+const stop = (seen: Observation, containerId: string): Operation =>
+  operation(seen, "stop", { containerId, startedAtMs: seen.record?.stopping?.sinceMs ?? seen.nowMs })
+
+// --- a container that is gone ---------------------------------------------------------------------------------------------
+
+/** How it is known that the recorded container is gone: its engine's 404, our own removal, or somebody's word for another engine. */
+export type Proof =
+  | { readonly _tag: "NotFound" }
+  | { readonly _tag: "Removed"; readonly mode: RemoveMode }
+  | { readonly _tag: "Abandoned" }
+
+export const containerGone = (seen: Observation, id: string, proof: Proof): Change => {
+  switch (proof._tag) {
+    case "NotFound":
+      return disappeared(seen, id)
+    case "Removed":
+      return removed(seen, id, proof.mode)
+    case "Abandoned":
+      return { record: { ...noContainer, rollout: null, status: "stopped", stoppedAtMs: seen.record?.stoppedAtMs ?? seen.nowMs } }
+  }
+}
+
+const disappeared = (seen: Observation, id: string): Change => {
+  const before = seen.record
+  const over = isDisposed(seen)
+  // The signal was ours: whoever removed it (a container made with --rm goes by itself), the game was stopped.
+  const stopped = before?.stopping != null && endIsWanted(seen)
+  return {
+    record: {
+      ...noContainer,
+      stoppedAtMs: before?.stoppedAtMs ?? seen.nowMs,
+      ...atEnd(seen),
+      ...(over ? { status: "removed", removedAtMs: seen.nowMs, nextRestartAtMs: null, ...generationDone(seen) } : { status: "stopped" }),
+      ...rolloutMoved(seen, "starting")
+    },
+    health: [{ containerId: id, type: "container_disappeared", occurredAtMs: seen.nowMs, details: { last_status: before?.status } }],
+    operations: [
+      ...(stopped ? [stop(seen, id)] : []),
+      ...(over ? [operation(seen, "reconcile_dispose", { source: "auto_reconcile", containerId: id, imageRef: before?.currentImageRef ?? null })] : [])
+    ],
+    ...(stopped ? { deed: "stopped" } : {})
+  }
+}
+
+/** A game whose container was taken away is over when its row says removed, or never without anybody who wants it again. */
+const isDisposed = (seen: Observation): boolean =>
+  seen.desired === null || seen.desired.state === "removed" ||
+  (seen.desired.state === "running" && seen.desired.restartPolicy === "never" && !hasNewWish(seen) && !isExchanging(seen))
+
+/** To make room for the next container is a step of its start, not a deed of its own. */
+const removed = (seen: Observation, id: string, mode: RemoveMode): Change => {
+  const detail = { containerId: id, imageRef: seen.record?.currentImageRef ?? null }
+  return mode === "removed"
+    ? {
+      record: { ...noContainer, ...cleanSlate, status: "removed", removedAtMs: seen.nowMs, ...generationDone(seen) },
+      operations: [operation(seen, "cleanup_container", detail)],
+      deed: "removed"
+    }
+    : {
+      record: noContainer,
+      operations: mode === "retention" ? [operation(seen, "cleanup_container", { ...detail, source: "auto_ttl" })] : []
+    }
+}
+
+// --- intents --------------------------------------------------------------------------------------------------------------
+
+/** Recorded before the signal is sent: whatever crashes then, its end is told as asked for. */
+export const stoppingBegun = (seen: Observation, because: StopCause): Change => ({
+  record: { stopping: { sinceMs: seen.nowMs, because, signalledAtMs: null } }
+})
+
+/** The running container is to give way to one that runs the target: `stoppingBegun`, and why. */
+export const exchangeBegun = (seen: Observation): Change => ({
+  record: {
+    ...stoppingBegun(seen, "exchange").record,
+    rollout: { from: seen.record?.specHash ?? null, to: seen.target?.specHash ?? "", sinceMs: seen.nowMs, phase: "stopping" }
+  }
+})
+
+export const signalSent = (seen: Observation): Change | undefined => {
+  const stopping = seen.record?.stopping
+  return stopping ? { record: { stopping: { ...stopping, signalledAtMs: seen.nowMs } } } : undefined
+}
+
+/** A rollout that is under way reached `phase`; one that nobody wants any more is over. */
+const rolloutMoved = (seen: Observation, phase: RolloutPhase): RecordChange => {
+  const rollout = seen.record?.rollout
+  return { rollout: rollout && isExchanging(seen) ? { ...rollout, to: seen.target?.specHash ?? rollout.to, phase } : null }
+}
+
+// --- attempts that failed -------------------------------------------------------------------------------------------------
+
+/** `never` tries no more; other policies wait, and people are told again only when the reason is another one. */
+export const attemptFailed = (
+  seen: Observation,
+  failure: Failure,
+  detail: { readonly containerId?: string; readonly startedAtMs?: number } = {}
+): Change => {
+  const before = seen.record
+  const sameWish = before !== null && before.observedGeneration === seen.desired?.generation
+  const again = sameWish && before.lastErrorCode === failure.code && before.lastErrorReason === failure.reason
+  const failures = sameWish ? before.failureCount : 0
+  return {
+    record: {
+      observedGeneration: seen.desired?.generation ?? 0,
+      failureCount: failures + 1,
+      lastErrorCode: failure.code,
+      lastErrorReason: failure.reason,
+      lastErrorMessage: failure.message,
+      nextRestartAtMs: retryAtMs(seen, failure.reason, failures),
+      rollout: null
+    },
+    operations: [operation(seen, "start", { failure, ...detail })],
+    failure: { failure, tell: !again || seen.jobs.some((job) => job.kind === "start") }
+  }
+}
+
+/** The engine answers an act other than a start with a refusal, again and again: it goes on, and jobs that wait for it are told. */
+export const actRefused = (seen: Observation, action: string, failure: Failure): Change => ({
+  refused: { action, message: failure.message, sinceMs: seen.record?.refused?.sinceMs ?? seen.nowMs },
+  failure: { failure, tell: false }
+})
