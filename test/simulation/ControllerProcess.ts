@@ -20,6 +20,7 @@ import { type FaultPlan, faultyEngine, faultyLease, faultyReader, faultyStreams,
 import type { EngineWorld } from "../support/fakes/EngineWorld.ts"
 import type { StoreWorld } from "../support/fakes/StoreWorld.ts"
 import type { StreamsWorld } from "../support/fakes/StreamsWorld.ts"
+import { makeWatch, type Watch } from "./watching.ts"
 
 export interface Worlds {
   readonly engine: EngineWorld
@@ -37,7 +38,7 @@ export const leaseMs = 6000
 const leaseMarginMs = 500
 const drainMs = 700
 /** Fewer than there are games: some must wait for their turn. */
-const maxExchanges = 2
+export const maxExchanges = 2
 
 export interface ControllerProcess {
   readonly name: string
@@ -50,16 +51,18 @@ export interface ControllerProcess {
   readonly kill: Effect.Effect<void>
 }
 
-/** Starts a process in the scope. */
+/** Starts a process in the scope; `violated` is told what it must never do, as soon as it does. */
 export const startProcess = Effect.fnUntraced(function*(
   worlds: Worlds,
   name: string,
-  plan: FaultPlan
+  plan: FaultPlan,
+  violated: (problem: string) => void
 ): Effect.fn.Return<ControllerProcess, never, Scope.Scope> {
   const life = makeLife(plan)
   const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
+  const watch = makeWatch({ ...worlds, maxExchanges, violated })
   const lease = Layer.succeed(Lease, faultyLease(life, makeFakeLease(worlds.store)))
-  const main = lead({ holder: name, ttlMs: leaseMs, state, act: act(worlds, life) }).pipe(Effect.provide(lease), Effect.exit)
+  const main = lead({ holder: name, ttlMs: leaseMs, state, act: act(worlds, life, watch) }).pipe(Effect.provide(lease), Effect.exit)
   const scope = yield* Scope.make()
   yield* Effect.addFinalizer(() => Effect.sync(() => kill(life)))
   const running = yield* Effect.forkIn(main, scope)
@@ -76,7 +79,7 @@ export const startProcess = Effect.fnUntraced(function*(
   }
 })
 
-const act = ({ engine, store, streams }: Worlds, life: Life) => (term: Term) => {
+const act = ({ engine, store, streams }: Worlds, life: Life, watch: Watch) => (term: Term) => {
   const permission = {
     lost: term.lost,
     guard: Effect.flatMap(term.remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
@@ -87,10 +90,10 @@ const act = ({ engine, store, streams }: Worlds, life: Life) => (term: Term) => 
   })
   const services = Layer.effect(
     ContainerEngine,
-    Effect.map(makeFakeEngine(engine), (client) => withPermission(faultyEngine(life, client), permission))
+    Effect.map(makeFakeEngine(engine), (client) => withPermission(watch.engine(faultyEngine(life, client)), permission))
   ).pipe(
-    Layer.provideMerge(Layer.succeed(GameReader, faultyReader(life, makeFakeReader(store)))),
-    Layer.provideMerge(Layer.succeed(GameWriter, faultyWriter(life, makeFakeWriter(store, term.epoch, term.end)))),
+    Layer.provideMerge(Layer.succeed(GameReader, watch.reader(faultyReader(life, makeFakeReader(store))))),
+    Layer.provideMerge(Layer.succeed(GameWriter, watch.writer(faultyWriter(life, makeFakeWriter(store, term.epoch, term.end))))),
     Layer.provideMerge(Layer.succeed(Streams, faultyStreams(life, makeFakeStreams(streams, "rtmanager")))),
     Layer.provide(Layer.succeed(CurrentTerm, term))
   )

@@ -34,7 +34,7 @@ export const cannotRun = ({ engine }: Worlds, row: GameRow): boolean => {
 
 // --- the engine equals the rows -----------------------------------------------------------------------------------------
 
-const brokenGame = (worlds: Worlds, game: string): ReadonlyArray<string> => {
+const brokenGame = (worlds: Simulation, game: string): ReadonlyArray<string> => {
   const row = worlds.store.games.get(game)
   const record = worlds.store.records.get(game)
   const containers = worlds.engine.of(game)
@@ -43,7 +43,7 @@ const brokenGame = (worlds: Worlds, game: string): ReadonlyArray<string> => {
   if (isElsewhere(worlds, record)) return record.status === "removed" ? ["is removed, but its container is on another engine"] : []
   const main = containers.find(({ id }) => id === record.current_container_id)
   return [
-    ...consistent(row, record, main, containers),
+    ...consistent(worlds, row, record, main, containers),
     ...(record.status === "removed" ? removed(row, record, containers) : asWanted(worlds, row, record, main))
   ]
 }
@@ -52,7 +52,14 @@ const brokenGame = (worlds: Worlds, game: string): ReadonlyArray<string> => {
 const isElsewhere = ({ engine }: Worlds, record: RecordRow | undefined): boolean =>
   record !== undefined && record.current_container_id !== null && record.engine_id !== engine.engineId
 
+/** Whether somebody saw, with nothing in his way, what is so since `armedAtMs`. */
+const wasLookedAt = ({ armedAtMs, calmSinceMs, engine }: Simulation, { id }: FakeContainer): boolean => {
+  const sinceMs = Math.max(calmSinceMs, armedAtMs.get(id) ?? 0)
+  return engine.calls.some(({ atMs, containerId, result, verb }) => verb === "inspect" && containerId === id && result === "ok" && atMs > sinceMs)
+}
+
 const consistent = (
+  worlds: Simulation,
   row: GameRow,
   record: RecordRow,
   main: FakeContainer | undefined,
@@ -66,6 +73,7 @@ const consistent = (
   if (record.status === "running" && record.engine_endpoint === null) problems.push("runs without an endpoint")
   // What turns up for a game that is over without anybody's word for its removal is reported, not touched.
   const isReported = record.status === "removed" && row.state !== "removed"
+  if (main?.restartsByItself && wasLookedAt(worlds, main)) problems.push("the engine would restart it by itself, and whoever looked left it so")
   if (!isReported && containers.filter((container) => isOurs(container)).length > 1) problems.push("has two containers of ours")
   for (const under of ["stopping", "rollout", "refused"] as const) if (record[under] !== null) problems.push(`settled, but ${under} is left`)
   const ready = record.conditions?.find(({ type }) => type === "Ready")?.status

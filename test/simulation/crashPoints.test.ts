@@ -18,6 +18,8 @@ interface Scenario {
   readonly before: ReadonlyArray<(simulation: Simulation) => void>
   /** What happens then, with one fault in what follows. */
   readonly then: (simulation: Simulation) => void
+  /** So many calls that change something at least. Default: 2. */
+  readonly calls?: number
   /** An attempt that failed unheard is made again. */
   readonly mayTryTwice?: boolean
 }
@@ -77,6 +79,8 @@ const scenarios: ReadonlyArray<Scenario> = [
   },
   {
     name: "a paused game",
+    // Its thaw; nothing is recorded of it.
+    calls: 1,
     before: [({ store }) => store.insert(row)],
     then: ({ engine }) => engine.pause(engine.of(game)[0]!.id)
   },
@@ -147,6 +151,6 @@ describe.each([...scenarios])("$name", (scenario) => {
         assert.deepStrictEqual({ ...end.seen, engine, violations: end.violations }, { ...well.seen, violations: [] }, `${name} call ${reached}, ${end.hit}\n${end.trace.join("\n")}`)
         reached++
       }
-      assert.isAtLeast(reached, 2)
+      assert.isAtLeast(reached, scenario.calls ?? 2)
     }))
 })

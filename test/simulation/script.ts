@@ -107,8 +107,9 @@ const people: ReadonlyArray<Kind> = [
   [3, onContainer("exit 0", ({ engine }, { id }) => engine.exit(id, 0))],
   [2, onContainer("oom", ({ engine }, { id }) => engine.exit(id, 137, true))],
   [2, onContainer("docker pause", ({ engine }, { id }) => engine.pause(id))],
-  [2, onContainer("docker update --restart always", (_simulation, container) => {
+  [2, onContainer("docker update --restart always", ({ armedAtMs, engine }, container) => {
     container.restartsByItself = true
+    armedAtMs.set(container.id, engine.nowMs)
   })],
   [2, onContainer("docker rename", ({ engine }, { id, name }) => engine.rename(id, `${name}-renamed`))],
   [4, onContainer("docker start", ({ engine }, { id }) => engine.start(id))],
@@ -247,6 +248,7 @@ export const calm = (simulation: Simulation): Effect.Effect<void, never, Scope.S
   Effect.gen(function*() {
     const { engine, processes, store, streams } = simulation
     simulation.note("calm")
+    simulation.calmSinceMs = engine.nowMs
     simulation.faults = () => undefined
     if (engine.engineId !== simulation.homeEngine) engine.switchTo(simulation.homeEngine)
     for (const { answers } of [engine, store, streams]) answers.up()

@@ -27,6 +27,10 @@ export interface Simulation extends Worlds {
   /** The engine that answers in the end. */
   readonly homeEngine: string
   engineWasChanged: boolean
+  /** When somebody told the engine to restart a container by itself: no list shows that, and nobody is told. */
+  readonly armedAtMs: Map<string, number>
+  /** Since when nothing is in anybody's way. */
+  calmSinceMs: number
   /** Faults of processes from here on; none after `calm`. */
   faults: FaultPlan
   /** Processes that were started and have not ended. */
@@ -70,6 +74,8 @@ const makeSimulation: Effect.Effect<Simulation, never, Scope.Scope> = Effect.gen
     lostJobs: new Set(),
     homeEngine: engine.engineId,
     engineWasChanged: false,
+    armedAtMs: new Map(),
+    calmSinceMs: startMs,
     faults: () => undefined,
     processes: []
   }
@@ -87,6 +93,9 @@ export const startController = Effect.fnUntraced(function*(
     crashed ||= fault?._tag === "Crash"
     if (fault) simulation.note(`  fault: ${faultText(fault)} at ${call.service}.${call.operation} ${call.about} of ${name}`)
     return fault
+  }, (problem) => {
+    simulation.note(`  violation of ${name}: ${problem}`)
+    simulation.violations.push(problem)
   })
   simulation.processes.push(controller)
   yield* Effect.forkScoped(Effect.andThen(controller.ended, Effect.sync(() => {

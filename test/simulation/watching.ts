@@ -1,0 +1,90 @@
+/**
+ * Looks over a controller's shoulder: what it read of a game, what it commits, whom it signals. What must never be, as the
+ * contract and the records say it, is told at the moment it happens; a settled world does not show it any more.
+ */
+import { Effect } from "effect"
+import type { Commit } from "../../src/domain/Commit.ts"
+import type { Stopping } from "../../src/domain/RuntimeRecord.ts"
+import type { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
+import type { GameReader, GameState } from "../../src/store/GameReader.ts"
+import type { GameWriter } from "../../src/store/GameWriter.ts"
+import type { EngineWorld } from "../support/fakes/EngineWorld.ts"
+import { labelNames } from "../support/fakes/container.ts"
+import type { StoreWorld } from "../support/fakes/StoreWorld.ts"
+
+export interface WatchOptions {
+  readonly engine: EngineWorld
+  readonly store: StoreWorld
+  readonly maxExchanges: number
+  /** Told of each broken promise, in words. */
+  readonly violated: (problem: string) => void
+}
+
+export interface Watch {
+  readonly reader: (reader: GameReader["Service"]) => GameReader["Service"]
+  readonly writer: (writer: GameWriter["Service"]) => GameWriter["Service"]
+  /** For calls that are permitted: nobody else writes records then. */
+  readonly engine: (engine: ContainerEngine["Service"]) => ContainerEngine["Service"]
+}
+
+/** Watches one process: a game has one worker, so a commit belongs to the last load of its game. */
+export const makeWatch = ({ engine: host, maxExchanges, store, violated }: WatchOptions): Watch => {
+  const loaded = new Map<string, GameState>()
+  const say = (gameId: string, problems: ReadonlyArray<string>) => problems.forEach((problem) => violated(`${gameId}: ${problem}`))
+  return {
+    reader: (reader) => ({
+      ...reader,
+      load: (gameId) => Effect.tap(reader.load(gameId), (state) => Effect.sync(() => void loaded.set(gameId, state)))
+    }),
+    writer: (writer) => ({
+      ...writer,
+      commit: (commit) => Effect.suspend(() => {
+        const state = loaded.get(commit.gameId)
+        if (state) say(commit.gameId, [...mistoldEnds(state, commit), ...wrongIntent(state, commit)])
+        return Effect.tap(writer.commit(commit), () => Effect.sync(() => say(commit.gameId, tooManyExchanges(store, maxExchanges))))
+      })
+    }),
+    engine: (engine) => ({
+      ...engine,
+      kill: (id, signal) => Effect.suspend(() => {
+        const gameId = host.get(id)?.labels[labelNames.gameId]
+        if (gameId !== undefined) say(gameId, unintendedSignal(store, gameId, id, signal))
+        return engine.kill(id, signal)
+      })
+    })
+  }
+}
+
+/** An end is expected when its row did not say running, or when a stop had been begun; and only then it has a cause. */
+const mistoldEnds = ({ game, record }: GameState, { health }: Commit): ReadonlyArray<string> => {
+  const stopping = record?.stopping ?? null
+  const expected = game?.state !== "running" || stopping !== null
+  return health.flatMap(({ details, type }) => {
+    if (type !== "container_exited" && type !== "container_oom") return []
+    if (details.expected !== expected) return [`${type} is told with expected ${details.expected}: the row says ${game?.state ?? "nothing"}, ${inWords(stopping)}`]
+    return details.because === stopping?.because ? [] : [`${type} is told because of ${details.because}: ${inWords(stopping)}`]
+  })
+}
+
+const inWords = (stopping: Stopping | null): string => stopping === null ? "no stop was begun" : `a stop was begun because of the ${stopping.because}`
+
+/** A stop is begun because the row says so, or with a rollout. */
+const wrongIntent = ({ game, record: before }: GameState, { record }: Commit): ReadonlyArray<string> => {
+  const stopping = record?.stopping
+  if (stopping == null || before?.stopping != null) return []
+  const isSo = stopping.because === "row"
+    ? game !== null && game.state !== "running"
+    : stopping.because === "exchange" && game?.state === "running" && record?.rollout != null
+  return isSo ? [] : [`a stop is begun because of the ${stopping.because}, but the row says ${game?.state ?? "nothing"}`]
+}
+
+/** Each game with a rollout is down, or about to be. */
+const tooManyExchanges = ({ records }: StoreWorld, most: number): ReadonlyArray<string> => {
+  const underWay = [...records.values()].flatMap(({ game_id, rollout }) => rollout === null ? [] : [game_id])
+  return underWay.length > most ? [`${underWay.join(", ")} are exchanged at once`] : []
+}
+
+const unintendedSignal = ({ records }: StoreWorld, gameId: string, id: string, signal: string): ReadonlyArray<string> => {
+  const record = records.get(gameId)
+  return record?.current_container_id === id && record.stopping === null ? [`${signal} is sent before anything says that it is to end`] : []
+}
