@@ -59,5 +59,166 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "    this.#isConnected = false\n    this.#forget()\n",
     to: "    this.#isConnected = false\n",
     caughtBy: { project: "unit", file: "test/unit/engine/knownContainers.test.ts", test: "asks the engine where %s" }
+  },
+  {
+    name: "a 404 is believed though another engine may answer than the one that was asked who it is",
+    file: "controllers/game/observe/gather.ts",
+    from: `fateOf(record, containers, expected) === "gone" ? (yield* engine.identity).id : expected`,
+    to: "expected",
+    caughtBy: { project: "simulation", file: "test/simulation/scenes.test.ts", test: "a container is not missed because another engine answers than everybody thinks" }
+  },
+  {
+    name: "what another engine says of a container is believed",
+    file: "controllers/game/observe/assess.ts",
+    from: `record.engineId === null || record.engineId === engineId ? "gone" : "elsewhere"`,
+    to: `"gone"`,
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "believes no 404 of another engine" }
+  },
+  {
+    name: "health events are recorded and never written to the outbox",
+    file: "src/store/postgres/documents.ts",
+    from: "[...health.map((event) => healthMessage(gameId, event)), ...messages]",
+    to: "messages",
+    caughtBy: { project: "simulation", file: "test/simulation/stops.test.ts", test: "is told with what it was, at each turn of its life" }
+  },
+  {
+    name: "an end is recorded and not told",
+    file: "controllers/game/record/transition.ts",
+    from: "    health: [event],\n",
+    to: "",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "records a stop by its row" }
+  },
+  {
+    name: "an end that was asked for is told as unexpected, and the other way round",
+    file: "controllers/game/record/transition.ts",
+    from: "const expected = endIsWanted(seen) || seen.desired === null || before.stopping !== null",
+    to: "const expected = !(endIsWanted(seen) || seen.desired === null || before.stopping !== null)",
+    caughtBy: { project: "simulation", file: "test/simulation/stops.test.ts", test: "is told with what it was, at each turn of its life" }
+  },
+  {
+    name: "the end of a container that gives way to another is told as unexpected",
+    file: "controllers/game/record/transition.ts",
+    from: " || seen.desired === null || before.stopping !== null",
+    to: " || seen.desired === null",
+    caughtBy: { project: "unit", file: "test/unit/game/convergence.test.ts", test: "tells each end as what it was" }
+  },
+  {
+    name: "a stop is signalled before it is recorded",
+    file: "controllers/game/decide/stop.ts",
+    from: `if (isRunning(main)) return record(seen, "StopWanted", stoppingBegun(seen, "row"))`,
+    to: `if (isRunning(main)) return act("StopWanted", { _tag: "Signal", container: main!, signal: main!.stopSignal })`,
+    caughtBy: { project: "simulation", file: "test/simulation/scenes.test.ts", test: "a stop job for a container that nobody has looked at yet stops it" }
+  },
+  {
+    name: "an exchange is signalled before it is recorded",
+    file: "controllers/game/decide/run.ts",
+    from: `return { ...record(seen, "RowChanged", exchangeBegun(seen)), beginsExchange: true }`,
+    to: `return { ...act("RowChanged", { _tag: "Signal", container: main!, signal: main!.stopSignal }), beginsExchange: true }`,
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "writes down that a running game gives way to another image before it is signalled" }
+  },
+  {
+    name: "the engine is changed without asking whether the lease is still held",
+    file: "src/engine/docker/call.ts",
+    from: "Effect.andThen(guard, Effect.raceFirst(send,",
+    to: "Effect.andThen(Effect.succeed(guard), Effect.raceFirst(send,",
+    caughtBy: { project: "unit", file: "test/unit/engine/badEngine.test.ts", test: "are not sent once the lease is lost while the call waited for its place" }
+  },
+  {
+    name: "a job that a later wish overtook is never answered",
+    file: "controllers/game/decide/jobs.ts",
+    from: "generation < desired.generation) return failed(superseded)",
+    to: "generation < desired.generation) return undefined",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "answers superseded to the stop that a newer start overtook" }
+  },
+  {
+    name: "a start job is answered by the container that the one it asked for is to replace",
+    file: "controllers/game/decide/jobs.ts",
+    from: `main.state === "running" && main.runsWanted`,
+    to: `main.state === "running"`,
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "answers no job at somebody's start of another image" }
+  },
+  {
+    name: "an exchange begins though others have all the places",
+    file: "controllers/game/act/Exchanges.ts",
+    from: "        if (isFull(gameId)) return Effect.as(wait(gameId), false)\n",
+    to: "",
+    caughtBy: { project: "unit", file: "test/unit/game/exchanges.test.ts", test: "begin up to the number that may be under way, and no more" }
+  },
+  {
+    name: "an exchange begins whatever its turn",
+    file: "controllers/game/reconcile.ts",
+    from: "if (plan.beginsExchange) return yield* exchanges.begin(gameId)",
+    to: "if (plan.beginsExchange) return (yield* exchanges.begin(gameId)) || true",
+    caughtBy: { project: "simulation", file: "test/simulation/stops.test.ts", test: "for its changed row comes to two games at a time, and to all in the end" }
+  },
+  {
+    name: "an exchange passes the gate though others have all the places",
+    file: "controllers/game/decide/gate.ts",
+    from: "found.beginsExchange && seen.exchangesFull ?",
+    to: "found.beginsExchange && !seen.exchangesFull ?",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "waits for its turn while others are exchanged" }
+  },
+  {
+    name: "on_failure leaves a game that was killed for its memory",
+    file: "controllers/game/decide/restart.ts",
+    from: `on_failure: { "ended well": false, "ended badly": true, oom: true,`,
+    to: `on_failure: { "ended well": false, "ended badly": true, oom: false,`,
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "records an OOM kill under" }
+  },
+  {
+    name: "a second running container of ours is not ended",
+    file: "controllers/game/decide/removedGame.ts",
+    from: "seen.strays.find((container) => container.ours && isReachable(container))",
+    to: "seen.strays.find((container) => container.ours && isReachable(container) && !isRunning(container))",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "ends a second container of its own" }
+  },
+  {
+    name: "a second container is removed whoever made it",
+    file: "controllers/game/decide/removedGame.ts",
+    from: "seen.strays.find((container) => container.ours && isReachable(container))",
+    to: "seen.strays.find((container) => isReachable(container))",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "leaves a second container that somebody else made" }
+  },
+  {
+    name: "what a pull ended with counts for the next attempt too",
+    file: "controllers/game/decide/pull.ts",
+    from: "${record?.observedGeneration ?? 0} ${record?.failureCount ?? 0}`",
+    to: "${record?.observedGeneration ?? 0}`",
+    caughtBy: { project: "simulation", file: "test/simulation/scenes.test.ts", test: "a failed pull is asked for again by the next try, which is well by then" }
+  },
+  {
+    name: "a removed game is woken by an edited row",
+    file: "controllers/game/decide/rules.ts",
+    from: "  RemovedForGood: removedForGood,\n",
+    to: "",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "does not wake a removed game for an edited row" }
+  },
+  {
+    name: "a call that the engine never answered is taken for its verdict on the start",
+    file: "controllers/game/act/apply.ts",
+    from: "if (isTransient(error) || heldByUs) return",
+    to: "if (heldByUs) return",
+    caughtBy: { project: "simulation", file: "test/simulation/crashPoints.test.ts", test: "a start by row" }
+  },
+  {
+    name: "an engine that is away is taken for one that refuses",
+    file: "controllers/game/reconcile.ts",
+    from: "run.attempt + 1 >= refusedAfter && isAnswer(error)",
+    to: "run.attempt + 1 >= refusedAfter",
+    caughtBy: { project: "simulation", file: "test/simulation/stops.test.ts", test: "waits for an engine that is away, and so does its job: who does not answer refuses nothing" }
+  },
+  {
+    name: "a game is killed before its grace is over",
+    file: "controllers/game/decide/stop.ts",
+    from: "return leftMs > 0 ?",
+    to: "return leftMs > 20_000 ?",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "gives it its grace" }
+  },
+  {
+    name: "people are told of the same failure at each try",
+    file: "controllers/game/record/transition.ts",
+    from: `failure: { failure, tell: !again || seen.jobs.some((job) => job.kind === "start") }`,
+    to: "failure: { failure, tell: true }",
+    caughtBy: { project: "unit", file: "test/unit/game/outcome.test.ts", test: "tells people of the same failure once" }
   }
 ]

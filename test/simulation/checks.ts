@@ -149,6 +149,9 @@ const brokenHealth = (worlds: Simulation): ReadonlyArray<string> => {
     // What is told of the health of a run neither begins nor ends it.
     if (runEvents.has(type)) last.set(id, { type, runs })
   }
+  for (const { current_container_id: id, game_id, status } of worlds.store.records.values()) {
+    if (status === "running" && last.get(id!)?.type !== "container_started") problems.push(`health of ${game_id}: it runs, and nobody was told`)
+  }
   for (const [id, { type }] of last) {
     if (worlds.engine.isElsewhere(id)) continue
     const container = worlds.engine.get(id)

@@ -18,6 +18,8 @@ interface Scenario {
   readonly before: ReadonlyArray<(simulation: Simulation) => void>
   /** What happens then, with one fault in what follows. */
   readonly then: (simulation: Simulation) => void
+  /** What happens 20 seconds after that. */
+  readonly later?: (simulation: Simulation) => void
   /** So many calls that change something at least. Default: 2. */
   readonly calls?: number
   /** An attempt that failed unheard is made again. */
@@ -52,6 +54,36 @@ const scenarios: ReadonlyArray<Scenario> = [
     before: [({ store }) => store.insert({ ...row, spec: { args: ["stop=never"] } })],
     then: ({ store }) => store.update(game, { state: "stopped" })
   },
+  {
+    name: "a stop of a paused game",
+    before: [({ store }) => store.insert(row)],
+    then: ({ engine, store }) => {
+      engine.pause(engine.of(game)[0]!.id)
+      store.update(game, { state: "stopped" })
+    }
+  },
+  {
+    name: "a stop that the engine refuses for a while",
+    before: [({ store }) => store.insert(row)],
+    then: ({ engine, streams }) => {
+      engine.quirks.refusesChanges = true
+      streams.stopJob({ game_id: game, reason: "finished" })
+    },
+    later: ({ engine }) => void (engine.quirks.refusesChanges = false)
+  },
+  {
+    name: "a removal of a game that must be killed for it",
+    before: [({ store }) => store.insert({ ...row, spec: { args: ["stop=never"] } })],
+    then: ({ store }) => store.delete(game)
+  },
+  {
+    name: "a game that exits when it is to be stopped anyway",
+    before: [({ store }) => store.insert(row)],
+    then: ({ engine, store }) => {
+      engine.exit(`galaxy-game-${game}`, 3)
+      store.update(game, { state: "stopped" })
+    }
+  },
   { name: "a removal", before: [({ store }) => store.insert(row)], then: ({ store }) => store.delete(game) },
   { name: "a new image", before: [({ store }) => store.insert(row)], then: ({ store }) => store.update(game, { image_ref: images.pullable }) },
   {
@@ -71,6 +103,12 @@ const scenarios: ReadonlyArray<Scenario> = [
     name: "an adoption of what the engine would restart",
     before: [],
     then: ({ engine }) => void engine.run(engine.byHand(game, images.present, { restartsByItself: true }))
+  },
+  {
+    name: "a new spec that the engine cannot start, with policy never",
+    before: [({ store }) => store.insert({ ...row, restart_policy: "never" })],
+    mayTryTwice: true,
+    then: ({ store }) => store.update(game, { spec: { args: ["unstartable"] } })
   },
   {
     name: "a new image of a game that must be killed for it",
@@ -135,6 +173,10 @@ const run = (scenario: Scenario, index: number, fault: Fault) => Effect.scoped(
       return decided
     }
     scenario.then(simulation)
+    if (scenario.later) {
+      yield* TestClock.adjust("20 seconds")
+      scenario.later(simulation)
+    }
     yield* TestClock.adjust("50 seconds")
     return { hit, seen: seen(simulation), trace: simulation.trace, violations: simulation.violations }
   })))

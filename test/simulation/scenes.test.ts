@@ -1,28 +1,10 @@
 /** Single stories of a whole system on the virtual clock, from what people do to what they see. */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
+import { assert, describe } from "@effect/vitest"
+import { Effect } from "effect"
 import { TestClock } from "effect/testing"
+import { condition, game, health, intents, log, results, row, scene, starts } from "./scene.ts"
 import { images } from "./script.ts"
-import { simulate, type Simulation, startController } from "./world.ts"
-
-const game = "g1"
-const row = { game_id: game, image_ref: images.present }
-
-const scene = (name: string, body: (simulation: Simulation) => Effect.Effect<void, never, Scope.Scope>) =>
-  it.effect(name, () =>
-    Effect.scoped(simulate(name, Effect.fnUntraced(function*(simulation): Effect.fn.Return<void, never, Scope.Scope> {
-      simulation.engine.image(images.present)
-      simulation.engine.image(images.pullable, { onHost: false, pullMs: 300 })
-      yield* startController(simulation, "c0")
-      yield* TestClock.adjust("1 second")
-      yield* body(simulation)
-    }))))
-
-const results = ({ store }: Simulation) => store.told.flatMap(({ fields, topic }) => topic === "job_results" ? [`${fields.outcome} ${fields.error_code}`.trim()] : [])
-const intents = ({ store }: Simulation) => store.told.filter(({ topic }) => topic === "notification_intents")
-const log = ({ store }: Simulation) => store.operations.map(({ op_kind, op_source, outcome }) => `${op_kind} ${op_source} ${outcome}`)
-const starts = ({ engine }: Simulation) => engine.history.flatMap(({ action, atMs }) => action === "start" ? [atMs] : [])
-const ready = ({ store }: Simulation) => store.records.get(game)?.conditions?.find(({ type }) => type === "Ready")?.status
+import { startController } from "./world.ts"
 
 describe("the whole system, story by story", () => {
   scene("a back-off lasts as long as it was to last when another controller takes over in it", (simulation) =>
@@ -85,7 +67,7 @@ describe("the whole system, story by story", () => {
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(log(simulation), ["start desired_state success", "reconcile_recreate auto_reconcile success"])
       assert.lengthOf(intents(simulation), 0)
-      assert.strictEqual(ready(simulation), "True")
+      assert.strictEqual(condition(simulation, "Ready")?.status, "True")
     }))
 
   scene("a stop job for a container that nobody has looked at yet stops it", (simulation) =>
@@ -111,10 +93,10 @@ describe("the whole system, story by story", () => {
         container!.answers.silence()
         streams.startJob(row)
         yield* TestClock.adjust("15 seconds")
-        assert.strictEqual(ready(simulation), "Unknown")
+        assert.strictEqual(condition(simulation, "Ready")?.status, "Unknown")
         container!.answers.up()
         yield* TestClock.adjust("40 seconds")
-        assert.strictEqual(ready(simulation), "True")
+        assert.strictEqual(condition(simulation, "Ready")?.status, "True")
       }
       assert.deepStrictEqual(results(simulation), ["success replay_no_op", "success replay_no_op"])
     }))
@@ -136,5 +118,33 @@ describe("the whole system, story by story", () => {
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(store.records.get(game)?.status, "stopped")
       assert.strictEqual(engine.of(game)[0]?.state, "exited")
+    }))
+
+  scene("a container is not missed because another engine answers than everybody thinks", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store, streams } = simulation
+      store.insert(row)
+      yield* TestClock.adjust("2 seconds")
+      // Its events would say that another one may answer.
+      engine.events.line.mode = "refused"
+      engine.switchTo("another-engine")
+      streams.startJob(row)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(health(simulation).map(([type]) => type), ["container_started"])
+      assert.deepStrictEqual(results(simulation), ["failure service_unavailable"])
+      assert.strictEqual(condition(simulation, "Ready")?.reason, "EngineChanged")
+    }))
+
+  scene("a failed pull is asked for again by the next try, which is well by then", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store } = simulation
+      engine.image("galaxy/late:1", { onHost: false, registry: "missing" })
+      store.insert({ ...row, image_ref: "galaxy/late:1" })
+      yield* TestClock.adjust("500 millis")
+      assert.deepStrictEqual(log(simulation), ["start desired_state failure"])
+      engine.image("galaxy/late:1", { registry: "there" })
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(log(simulation).slice(1), ["start auto_reconcile success"])
+      assert.lengthOf(engine.registryCalls, 2)
     }))
 })
