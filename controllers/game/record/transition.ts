@@ -161,7 +161,7 @@ const disappeared = (seen: Observation, id: string): Change => {
       ...noContainer,
       stoppedAtMs: before?.stoppedAtMs ?? seen.nowMs,
       ...atEnd(seen),
-      ...(over ? { status: "removed", removedAtMs: seen.nowMs, nextRestartAtMs: null, ...generationDone(seen) } : { status: "stopped" }),
+      ...(over ? { ...cleanSlate, status: "removed", removedAtMs: seen.nowMs, ...generationDone(seen) } : { status: "stopped" }),
       ...rolloutMoved(seen, "starting")
     },
     health: [{ containerId: id, type: "container_disappeared", occurredAtMs: seen.nowMs, details: { last_status: before?.status } }],

@@ -139,6 +139,13 @@ const disappearances: Cases = [{
   then: record("ContainerDisappeared", "removed", {
     log: ["reconcile_dispose auto_reconcile success c1"], health: ["container_disappeared c1"], knows: { currentContainerId: null }
   })
+}, {
+  name: "forgets a failed change of a game that is disposed of", because: "a game that is over failed at nothing (5)",
+  given: { desired: changed({ restartPolicy: "never" }), record: notReplaced({ restartCount: 2 }), containers: [] },
+  then: record("ContainerDisappeared", "removed", {
+    log: ["reconcile_dispose auto_reconcile success c1"], health: ["container_disappeared c1"],
+    knows: { lastErrorCode: null, lastErrorReason: null, lastErrorMessage: null, failureCount: 0, restartCount: 0, nextRestartAtMs: null, observedGeneration: 2 }
+  })
 }, ...[row(), onFailure()].flatMap((desired): Cases => [{
   name: `tells of it first under ${desired.restartPolicy}`, because: "the event has the old id, which the next start overwrites (5)",
   given: { desired, containers: [] },
