@@ -1,11 +1,20 @@
--- Keeps `changes`; the argument is the kind. Who may write games needs no right to this table.
-CREATE OR REPLACE FUNCTION rtmanager.note_change() RETURNS trigger LANGUAGE plpgsql
+-- These keep `changes`.
+
+-- Runs in the sessions of who writes games, who need no right to this table.
+CREATE OR REPLACE FUNCTION rtmanager.note_row_change() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  INSERT INTO rtmanager.changes AS c (game_id, kind, xid) VALUES (NEW.game_id, 'row', pg_current_xact_id())
+  ON CONFLICT (game_id, kind) DO UPDATE SET xid = excluded.xid WHERE c.xid <> excluded.xid;
+  RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION rtmanager.note_record_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
   IF TG_OP = 'TRUNCATE' THEN
-    UPDATE rtmanager.changes SET xid = pg_current_xact_id() WHERE kind = TG_ARGV[0];
+    UPDATE rtmanager.changes SET xid = pg_current_xact_id() WHERE kind = 'record';
   ELSE
-    INSERT INTO rtmanager.changes AS c (game_id, kind, xid) VALUES (coalesce(NEW.game_id, OLD.game_id), TG_ARGV[0], pg_current_xact_id())
+    INSERT INTO rtmanager.changes AS c (game_id, kind, xid) VALUES (coalesce(NEW.game_id, OLD.game_id), 'record', pg_current_xact_id())
     ON CONFLICT (game_id, kind) DO UPDATE SET xid = excluded.xid WHERE c.xid <> excluded.xid;
   END IF;
   RETURN NULL;
