@@ -12,7 +12,7 @@ export interface Mutant {
   readonly caughtBy: {
     readonly project: "unit" | "simulation"
     readonly file: string
-    /** The test's name or a part of it, as it is written in `file`. */
+    /** The test's name or a part of it, as it is written in `file`; of a name that a table fills in, vitest shows the first 40 characters. */
     readonly test: string
   }
 }
@@ -100,7 +100,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "controllers/game/record/transition.ts",
     from: " || seen.desired === null || before.stopping !== null",
     to: " || seen.desired === null",
-    caughtBy: { project: "unit", file: "test/unit/game/convergence.test.ts", test: "tells each end as what it was" }
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "logs no stop for a replaced container" }
   },
   {
     name: "a stop is signalled before it is recorded",
@@ -114,7 +114,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "controllers/game/decide/run.ts",
     from: `return { ...record(seen, "RowChanged", exchangeBegun(seen)), beginsExchange: true }`,
     to: `return { ...act("RowChanged", { _tag: "Signal", container: main!, signal: main!.stopSignal }), beginsExchange: true }`,
-    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "writes down that a running game gives way to another image before it is signalled" }
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "writes down that a running game gives" }
   },
   {
     name: "the engine is changed without asking whether the lease is still held",
@@ -128,14 +128,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "controllers/game/decide/jobs.ts",
     from: "generation < desired.generation) return failed(superseded)",
     to: "generation < desired.generation) return undefined",
-    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "answers superseded to the stop that a newer start overtook" }
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "answers superseded to the stop that" }
   },
   {
     name: "a start job is answered by the container that the one it asked for is to replace",
     file: "controllers/game/decide/jobs.ts",
     from: `main.state === "running" && main.runsWanted`,
     to: `main.state === "running"`,
-    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "answers no job at somebody's start of another image" }
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "answers no job at somebody's start of" }
   },
   {
     name: "an exchange begins though others have all the places",
@@ -145,10 +145,10 @@ export const mutants: ReadonlyArray<Mutant> = [
     caughtBy: { project: "unit", file: "test/unit/game/exchanges.test.ts", test: "begin up to the number that may be under way, and no more" }
   },
   {
-    name: "an exchange begins whatever its turn",
+    name: "an exchange takes its place when it is recorded, not before",
     file: "controllers/game/reconcile.ts",
     from: "if (plan.beginsExchange) return yield* exchanges.begin(gameId)",
-    to: "if (plan.beginsExchange) return (yield* exchanges.begin(gameId)) || true",
+    to: "if (plan.beginsExchange) return true",
     caughtBy: { project: "simulation", file: "test/simulation/stops.test.ts", test: "for its changed row comes to two games at a time, and to all in the end" }
   },
   {
@@ -156,7 +156,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "controllers/game/decide/gate.ts",
     from: "found.beginsExchange && seen.exchangesFull ?",
     to: "found.beginsExchange && !seen.exchangesFull ?",
-    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "waits for its turn while others are exchanged" }
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "waits for its turn while others" }
   },
   {
     name: "on_failure leaves a game that was killed for its memory",
@@ -177,7 +177,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "controllers/game/decide/removedGame.ts",
     from: "seen.strays.find((container) => container.ours && isReachable(container))",
     to: "seen.strays.find((container) => isReachable(container))",
-    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "leaves a second container that somebody else made" }
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "leaves a second container that" }
   },
   {
     name: "what a pull ended with counts for the next attempt too",
@@ -191,7 +191,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "controllers/game/decide/rules.ts",
     from: "  RemovedForGood: removedForGood,\n",
     to: "",
-    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "does not wake a removed game for an edited row" }
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "does not wake a removed game for" }
   },
   {
     name: "a call that the engine never answered is taken for its verdict on the start",
@@ -205,7 +205,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "controllers/game/reconcile.ts",
     from: "run.attempt + 1 >= refusedAfter && isAnswer(error)",
     to: "run.attempt + 1 >= refusedAfter",
-    caughtBy: { project: "simulation", file: "test/simulation/stops.test.ts", test: "waits for an engine that is away, and so does its job: who does not answer refuses nothing" }
+    caughtBy: { project: "simulation", file: "test/simulation/stops.test.ts", test: "waits for an engine that cannot be reached, and so does its job" }
   },
   {
     name: "a game is killed before its grace is over",

@@ -50,15 +50,17 @@ describe("the end of a game", () => {
       assert.deepStrictEqual(log(simulation), ["start desired_state success", "stop desired_state success"])
     }))
 
-  scene("waits for an engine that is away, and so does its job: who does not answer refuses nothing", (simulation) =>
+  scene("waits for an engine that cannot be reached, and so does its job: who does not answer refuses nothing", (simulation) =>
     Effect.gen(function*() {
       const { engine, store, streams } = simulation
       store.insert(row)
       yield* TestClock.adjust("2 seconds")
-      engine.answers.silence()
+      simulation.faults = ({ operation }) => operation === "kill" ? { _tag: "Refused", afterMs: 10, reason: "Unavailable" } : undefined
       streams.stopJob({ game_id: game, reason: "finished" })
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("60 seconds")
+      assert.deepStrictEqual([results(simulation), store.records.get(game)?.refused], [[], null])
       engine.answers.down()
+      simulation.faults = () => undefined
       yield* TestClock.adjust("60 seconds")
       assert.deepStrictEqual([results(simulation), store.records.get(game)?.refused], [[], null])
       engine.answers.up()
@@ -73,6 +75,8 @@ describe("the end of a game", () => {
       for (const each of games) store.insert({ ...row, game_id: each, spec: { args: ["stop=2000"] } })
       yield* TestClock.adjust("5 seconds")
       assert.lengthOf(starts(simulation), games.length)
+      // Whoever waits for a commit has his place already.
+      simulation.faults = ({ operation }) => operation === "commit" ? { _tag: "Slow", beforeMs: 20, afterMs: 20 } : undefined
       for (const each of games) store.update(each, { spec: { args: ["stop=2000"], env: { MODE: "b" } } })
       yield* TestClock.adjust("1500 millis")
       assert.lengthOf([...store.records.values()].filter(({ rollout }) => rollout !== null), 2)
