@@ -106,7 +106,7 @@ const commit = Effect.fnUntraced(function*(made: Commit) {
 
 const actOn = Effect.fnUntraced(function*(seen: Observation, action: Action, run: Run, { refusedAfter }: ReconcileOptions) {
   const startedAtMs = yield* Clock.currentTimeMillis
-  const outcome = yield* apply(seen, action).pipe(
+  const outcome = yield* apply(seen, action, run.slowDone).pipe(
     Effect.catchIf((error) => run.attempt + 1 >= refusedAfter && isAnswer(error), (error) => Effect.succeed(refused(action, error)))
   )
   const made = outcomeCommit({ ...seen, nowMs: yield* Clock.currentTimeMillis }, action, outcome, startedAtMs)

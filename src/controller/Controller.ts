@@ -29,6 +29,8 @@ export interface Run {
    * reconcile is to end with `Later`.
    */
   readonly admitSlow: Effect.Effect<boolean>
+  /** The slow work is done: others may have the place while the rest of this run goes on beside it. */
+  readonly slowDone: Effect.Effect<void>
 }
 
 export interface ControllerOptions<K, E, R> {
@@ -99,7 +101,11 @@ const makeRun = <K, E, R>(options: ControllerOptions<K, E, R>, places: Places, s
         trigger: taken.trigger,
         attempt,
         // A quick place may have become free.
-        admitSlow: Effect.suspend(() => Effect.as(queue.roomGrown, places.admitSlow(place)))
+        admitSlow: Effect.suspend(() => Effect.as(queue.roomGrown, places.admitSlow(place))),
+        slowDone: Effect.suspend(() => {
+          places.lend(place)
+          return queue.roomGrown
+        })
       })
     )
   return (taken: Taken<K>, place: Place, id: number): Effect.Effect<void, never, R> =>

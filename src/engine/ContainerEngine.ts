@@ -139,9 +139,10 @@ export class ContainerEngine extends Context.Service<ContainerEngine, {
   /**
    * Starts it, and answers how it is when its program had its chance to fail: a program that could not be executed (exit
    * 126, 127 of a container that `create` made) is `StartFailed`; one that ran and ended meanwhile was started. A container
-   * that ran already is answered at once; one that is gone by then is `NotFound`.
+   * that ran already is answered at once; one that is gone by then is `NotFound`. `onStarted` is run when the engine's work
+   * is done, before that chance.
    */
-  readonly start: (id: string) => Effect.Effect<ContainerDetail, EngineError>
+  readonly start: (id: string, onStarted?: Effect.Effect<void>) => Effect.Effect<ContainerDetail, EngineError>
   /** Sends a signal. Not running is success. */
   readonly kill: (id: string, signal: string) => Effect.Effect<void, EngineError>
   /** Has the engine leave restarts to us from now on. */

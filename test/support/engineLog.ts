@@ -33,8 +33,7 @@ export class EngineLog {
   }
 
   static async open(docker: Docker): Promise<EngineLog> {
-    const filters = { type: ["container"], label: ["com.galaxy.owner=rtmanager"] }
-    return new EngineLog(await docker.getEvents({ filters }) as unknown as Readable)
+    return new EngineLog(await docker.getEvents({ filters: { type: ["container"], label: ["com.galaxy.owner=rtmanager"] } }) as unknown as Readable)
   }
 
   close(): void {

@@ -75,9 +75,15 @@ export class World {
     this.redis.disconnect()
   }
 
+  /** Until none comes any more: what a killed controller had asked for last, the engine carries out all the same. */
   async removeContainers(): Promise<void> {
-    const all = await this.docker.listContainers({ all: true, filters: { label: [owner] } })
-    await Promise.all(all.map((one) => this.docker.getContainer(one.Id).remove({ force: true, v: true }).catch(() => {})))
+    let none = 0
+    await until("no container is left", async () => {
+      const all = await this.docker.listContainers({ all: true, filters: { label: [owner] } })
+      await Promise.all(all.map((one) => this.docker.getContainer(one.Id).remove({ force: true, v: true }).catch(() => {})))
+      none = all.length === 0 ? none + 1 : 0
+      return none === 10
+    }, 120_000, 50)
   }
 
   stream(name: string): string {

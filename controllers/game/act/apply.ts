@@ -1,6 +1,7 @@
 /**
  * Carries one action out on the engine. Each handler is safe to repeat and safe to lose the answer of: it fails when the
- * end is unknown, and the next look at the engine tells what happened.
+ * end is unknown, and the next look at the engine tells what happened. `slowDone` is run when what keeps the engine busy is
+ * done.
  */
 import { Clock, Effect } from "effect"
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
@@ -11,13 +12,13 @@ import type { Action } from "../decide/step.ts"
 import type { Outcome } from "../record/outcome.ts"
 import { Pulls } from "./Pulls.ts"
 
-export const apply = Effect.fnUntraced(function*(seen: Observation, action: Action) {
+export const apply = Effect.fnUntraced(function*(seen: Observation, action: Action, slowDone: Effect.Effect<void> = Effect.void) {
   const engine = yield* ContainerEngine
   switch (action._tag) {
     case "Create":
-      return yield* create(seen, action.target)
+      return yield* create(seen, action.target, slowDone)
     case "Start":
-      return yield* startAgain(seen, action.container.id)
+      return yield* startAgain(seen, action.container.id, slowDone)
     case "FetchImage":
       return yield* fetchImage(seen, action.target)
     case "Signal":
@@ -44,12 +45,12 @@ const removed: Outcome = { _tag: "Removed" }
 const signalled: Outcome = { _tag: "Signalled" }
 
 /** A present image is used as it is, without asking anybody; a missing one is pulled in the background. */
-const create = Effect.fnUntraced(function*(seen: Observation, target: Target) {
+const create = Effect.fnUntraced(function*(seen: Observation, target: Target, slowDone: Effect.Effect<void>) {
   const engine = yield* ContainerEngine
   const { generation, imageRef, spec, specHash } = target
   const createdAtMs = yield* Clock.currentTimeMillis
   const made = yield* Effect.result(engine.create({ gameId: seen.gameId, imageRef, generation, specHash, createdAtMs, spec }))
-  if (made._tag === "Success") return yield* startContainer(seen, made.success)
+  if (made._tag === "Success") return yield* startContainer(seen, made.success, slowDone)
   const error = made.failure
   return error.reason === "ImageMissing" ? yield* missingImage(seen, target) : yield* verdict(seen, error)
 })
@@ -76,15 +77,15 @@ const fetch = Effect.fnUntraced(function*(seen: Observation, target: Target, isO
 const noImage = (message: string): Outcome => startFailed({ code: "image_pull_failed", reason: "ImageMissing", message })
 
 /** A container whose network was pruned can never start again; the game's state is in its volume, so another one is made. */
-const startAgain = Effect.fnUntraced(function*(seen: Observation, id: string) {
-  const outcome = yield* startContainer(seen, id)
+const startAgain = Effect.fnUntraced(function*(seen: Observation, id: string, slowDone: Effect.Effect<void>) {
+  const outcome = yield* startContainer(seen, id, slowDone)
   if (outcome._tag !== "StartFailed" || outcome.failure.reason !== "NetworkMissing") return outcome
   yield* (yield* ContainerEngine).remove(id)
   return removed
 })
 
-const startContainer = Effect.fnUntraced(function*(seen: Observation, id: string) {
-  const start = yield* Effect.result((yield* ContainerEngine).start(id))
+const startContainer = Effect.fnUntraced(function*(seen: Observation, id: string, slowDone: Effect.Effect<void>) {
+  const start = yield* Effect.result((yield* ContainerEngine).start(id, slowDone))
   if (start._tag === "Failure") return yield* verdict(seen, start.failure, id)
   const outcome: Outcome = { _tag: "Started", container: start.success }
   return outcome

@@ -28,10 +28,10 @@ export interface StartSettings {
 }
 
 export const makeStart = (verbs: Verbs, network: Network, watch: StartWatch, { enginePort, lookAfterMs = defaultLookAfterMs }: StartSettings) =>
-  Effect.fnUntraced(function*(id: string) {
+  Effect.fnUntraced(function*(id: string, onStarted: Effect.Effect<void> = Effect.void) {
     const isFresh = yield* watch.watching(yield* wholeId("start", id), (died) =>
       Effect.tap(send(verbs, network, watch, id), (isFresh) =>
-        isFresh ? Effect.raceFirst(died, Effect.sleep(lookAfterMs)) : Effect.void))
+        isFresh ? Effect.andThen(onStarted, Effect.raceFirst(died, Effect.sleep(lookAfterMs))) : Effect.void))
     const seen = yield* inspected(verbs, id)
     const found = seen === "gone" ? seen : detailOf(seen, watch, enginePort)
     if (seen === "gone" || found === "gone") return yield* goneMeanwhile(id)

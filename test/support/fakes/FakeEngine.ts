@@ -73,14 +73,14 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
       }),
     inspect: inspectOf,
     create,
-    start: Effect.fnUntraced(function*(id) {
+    start: Effect.fnUntraced(function*(id, onStarted = Effect.void) {
       echoes.add(id)
       const isFresh = yield* askOf("start", deadlines.change, id, () => {
         const ran = world.get(id)?.state === "running"
         world.start(id)
         return !ran
       })
-      if (isFresh) yield* Effect.raceFirst(ended(world.get(id)), Effect.sleep(options.lookAfterMs ?? 100))
+      if (isFresh) yield* Effect.andThen(onStarted, Effect.raceFirst(ended(world.get(id)), Effect.sleep(options.lookAfterMs ?? 100)))
       return yield* judged(yield* inspectOf(id), isFresh)
     }),
     kill: (id, signal) => askOf("kill", deadlines.kill, id, () => world.kill(id, signal)),
@@ -101,7 +101,7 @@ export const withPermission = (engine: ContainerEngine["Service"], { guard, lost
   return {
     ...engine,
     create: (template) => permitted("create", engine.create(template)),
-    start: (id) => permitted("start", engine.start(id)),
+    start: (id, onStarted) => permitted("start", engine.start(id, onStarted)),
     kill: (id, signal) => permitted("kill", engine.kill(id, signal)),
     disarm: (id) => permitted("update", engine.disarm(id)),
     unpause: (id) => permitted("unpause", engine.unpause(id)),

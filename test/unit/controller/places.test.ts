@@ -115,6 +115,28 @@ describe("the controller's places", () => {
     assert.deepStrictEqual(runs, ["row 0", "row 0"])
   }))
 
+  it.effect("are free for others as soon as a run says that its slow work is done", Effect.fn(function*() {
+    const gate = yield* Deferred.make<void>()
+    const started: Array<string> = []
+    const queue = yield* controller((key, run) => Effect.gen(function*() {
+      if (!(yield* run.admitSlow)) return later
+      started.push(key)
+      yield* run.slowDone
+      yield* run.slowDone
+      return yield* Effect.as(Deferred.await(gate), done)
+    }), { maxLent: 1 })
+    yield* queue.add("a", { priority: Wish })
+    assert.deepStrictEqual(yield* placesInUse, { slow: 0, quick: 0, lent: 1 })
+    yield* queue.add("b", { priority: Wish })
+    yield* queue.add("c", { priority: Wish })
+    assert.deepStrictEqual(started, ["a", "b"], "no more are lent than may be")
+    assert.deepStrictEqual(yield* placesInUse, { slow: 1, quick: 0, lent: 1 })
+    yield* Deferred.succeed(gate, undefined)
+    yield* queue.idle
+    assert.deepStrictEqual(started, ["a", "b", "c"])
+    assert.deepStrictEqual(yield* placesInUse, { slow: 0, quick: 0, lent: 0 })
+  }))
+
   it.effect("hold a run that got its slow place late for the whole time before they are lent", Effect.fn(function*() {
     const admitted: Array<string> = []
     const queue = yield* controller((key, run) => Effect.gen(function*() {
