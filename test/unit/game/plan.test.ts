@@ -234,6 +234,10 @@ const exits: Cases = [...([
   given: { desired: onFailure(), containers: [exited(0, { exit: { code: 0, oomKilled: false, finishedAtMs: null } })] },
   then: record("ContainerEnded", "stopped", { health: ["container_exited c1 0 unexpected"], knows: { exitCode: null, nextRestartAtMs: now + 1000 } })
 }, {
+  name: "leaves an end that the engine lost under never", because: "never restarts nothing, whatever is known of the end (6)",
+  given: { desired: never(), containers: [exited(0, { exit: { code: 0, oomKilled: false, finishedAtMs: null } })] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 0 unexpected"], knows: { exitCode: null, nextRestartAtMs: null } })
+}, {
   name: "restarts it in place", because: "the same container, no new one (6)",
   given: { record: stopped(3, { nextRestartAtMs: now }), containers: [exited(3)] }, then: act("StartWanted", "Start c1")
 }, {
