@@ -70,7 +70,10 @@ export type GameSpec = typeof GameSpec.Type
 
 export const emptySpec: GameSpec = {}
 
-/** Where a spec is wrong and why: `path` is like `resources.memory`, empty for the whole. */
+/**
+ * Where a spec is wrong and why: `path` is like `resources.memory`, empty for the whole. Neither says a value of the spec: it
+ * may be a secret.
+ */
 export interface SpecProblem {
   readonly path: string
   readonly message: string
@@ -80,7 +83,14 @@ const decode = Schema.decodeUnknownResult(GameSpec, { onExcessProperty: "error",
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const pathText = (path: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined): string =>
-  (path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".")
+  (path ?? []).map((part) => nameText(String(typeof part === "object" ? part.key : part))).join(".")
+
+const nameChars = 64
+/** What follows a name and = is a value that was written in the wrong place. */
+const nameText = (name: string): string => {
+  const shown = name.replace(/=.+$/s, "=…")
+  return shown.length > nameChars ? `${shown.slice(0, nameChars - 1).toWellFormed()}…` : shown
+}
 
 /** Decodes a spec as the database or a job holds it; unknown keys are refused with their path. */
 export const decodeSpec = (value: unknown): Result.Result<GameSpec, SpecProblem> =>

@@ -1,6 +1,8 @@
 /**
  * A stream entry to what it asks for. Total: whatever an entry holds, the answer is a wish or a refusal. Fields that are
- * not known are passed over, so that a newer sender can talk to an older controller.
+ * not known are passed over, so that a newer sender can talk to an older controller; an optional field that is empty says
+ * nothing. A spec may hold secrets: no message and no payload has a value of it, nor of a field that is not known, which may
+ * be a spec by a wrong name.
  */
 import { Result } from "effect"
 import type { Failure } from "../domain/ErrorCode.ts"
@@ -14,7 +16,6 @@ import type { JobStreamEntry } from "./Streams.ts"
 /** A value longer than this is refused before anything reads it. */
 const maximumChars = { field: 1024, spec: 256 * 1024 }
 /** What is kept of an entry for people to look at. */
-const keptChars = 4096
 const keptFields = 64
 /** A job that was delivered this often, and that the database refuses by itself, is given up. */
 export const maximumDeliveries = 5
@@ -79,13 +80,13 @@ const startWish = (fields: Fields): Result.Result<StartWish, Refusal> => {
   if (Result.isFailure(head)) return Result.fail(head.failure)
   const imageRef = own(fields, "image_ref")
   if (imageRef === undefined || imageRef === "") return Result.fail(dead("image_ref is missing; it takes an image like galaxy/engine:1.4.2"))
-  const policy = own(fields, "restart_policy")
+  const policy = said(fields, "restart_policy")
   if (policy !== undefined && !isOneOf(RestartPolicy.literals, policy)) {
-    return Result.fail(dead(`restart_policy is ${shown(policy)}; it takes ${RestartPolicy.literals.join(", ")}`))
+    return Result.fail(dead(`restart_policy is none of what it takes: ${RestartPolicy.literals.join(", ")}`))
   }
   const problem = imageRefProblem(imageRef)
   if (problem !== undefined) return Result.fail(unusable(printable(imageRef, 200), `image_ref ${shown(imageRef)} ${problem}`))
-  const spec = specOf(own(fields, "spec"))
+  const spec = specOf(said(fields, "spec"))
   return Result.isFailure(spec)
     ? Result.fail(unusable(imageRef, spec.failure))
     : Result.succeed({ kind: "start", gameId: head.success, imageRef, restartPolicy: policy, spec: spec.success })
@@ -96,7 +97,7 @@ const stopWish = (fields: Fields): Result.Result<StopWish, Refusal> => {
   if (Result.isFailure(head)) return Result.fail(head.failure)
   const reason = own(fields, "reason")
   return reason === undefined || !isOneOf(StopReason.literals, reason)
-    ? Result.fail(dead(`reason is ${shown(reason)}; it takes ${StopReason.literals.join(", ")}`))
+    ? Result.fail(dead(`reason is ${reason === undefined ? "missing" : "none of what it takes"}: ${StopReason.literals.join(", ")}`))
     : Result.succeed({ kind: "stop", gameId: head.success, reason })
 }
 
@@ -106,20 +107,22 @@ const common = (fields: Fields): Result.Result<GameId, Refusal> => {
   if (!isGameId(gameId)) {
     return Result.fail(dead(`game_id is ${shown(gameId)}; it takes 1 to 51 characters a-z, 0-9 and -, not at its ends`))
   }
-  const requested = own(fields, "requested_at_ms")
-  return requested !== undefined && !/^\d{1,16}$/.test(requested)
-    ? Result.fail(dead(`requested_at_ms is ${shown(requested)}; it takes milliseconds since 1970`))
+  const requested = said(fields, "requested_at_ms")
+  return requested !== undefined && !milliseconds.test(requested)
+    ? Result.fail(dead("requested_at_ms is not what it takes: milliseconds since 1970"))
     : Result.succeed(gameId)
 }
 
+const milliseconds = /^\d{1,16}$/
+
 const specOf = (text: string | undefined): Result.Result<Readonly<Record<string, unknown>> | undefined, string> => {
-  if (text === undefined || text === "") return Result.succeed(undefined)
+  if (text === undefined) return Result.succeed(undefined)
   if (text.length > maximumChars.spec) return Result.fail(`spec has ${text.length} characters; it takes at most ${maximumChars.spec}`)
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return Result.fail(`spec is ${shown(text)}; it takes a JSON object`)
+    return Result.fail("spec is no JSON; it takes a JSON object")
   }
   const spec = decodeSpec(value)
   return Result.isSuccess(spec)
@@ -136,6 +139,9 @@ const own = (fields: Fields, name: string): string | undefined => {
   return name === "spec" || value.length <= maximumChars.field ? value : value.slice(0, maximumChars.field)
 }
 
+/** An optional field: one that is empty says nothing, as senders write it who fill in every field. */
+const said = (fields: Fields, name: string): string | undefined => own(fields, name) || undefined
+
 const shown = (value: string | undefined): string => value === undefined ? "missing" : JSON.stringify(printable(value, 100))
 
 const printable = (text: string, length: number): string =>
@@ -144,11 +150,20 @@ const printable = (text: string, length: number): string =>
 /** Never through the middle of a character. */
 const cut = (text: string, length: number): string => text.slice(0, /[\ud800-\udbff]/.test(text.charAt(length - 1)) ? length - 1 : length)
 
-/** The raw entry for people, cut to a size that can be stored; its names too may be anything. */
+/** Which values of an entry people may see. Of all others only the length is kept. */
+const shows: Readonly<Record<string, (value: string) => boolean>> = {
+  game_id: (value) => value.length <= maximumChars.field,
+  image_ref: (value) => value.length <= maximumChars.field,
+  requested_at_ms: (value) => milliseconds.test(value),
+  restart_policy: (value) => isOneOf(RestartPolicy.literals, value),
+  reason: (value) => isOneOf(StopReason.literals, value)
+}
+
+/** The entry for people, cut to a size that can be stored; its names too may be anything. */
 const kept = (fields: Fields): Fields =>
   Object.fromEntries(
     Object.entries(fields).slice(0, keptFields).map(([name, value]) => [
       printable(name, 256),
-      value.length > keptChars ? `${cut(value, keptChars)}… (${value.length} characters)` : value
+      value === "" || (Object.hasOwn(shows, name) && shows[name]!(value)) ? value : `(${value.length} characters)`
     ])
   )

@@ -6,13 +6,21 @@
 import { Clock, Effect } from "effect"
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import type { Observation, Target } from "../../../src/domain/Observation.ts"
+import { withoutValues } from "../../../src/domain/withoutValues.ts"
 import { ContainerEngine, EngineError, isTransient } from "../../../src/engine/ContainerEngine.ts"
 import { wantedPull } from "../decide/pull.ts"
 import type { Action } from "../decide/step.ts"
 import type { Outcome } from "../record/outcome.ts"
 import { Pulls } from "./Pulls.ts"
 
-export const apply = Effect.fnUntraced(function*(seen: Observation, action: Action, slowDone: Effect.Effect<void> = Effect.void) {
+export const apply = (seen: Observation, action: Action) =>
+  Effect.mapError(carryOut(seen, action), (error) => withoutSpec(seen, error))
+
+/** The engine's words may repeat what it was asked for, secrets too. */
+const withoutSpec = ({ target }: Observation, error: EngineError): EngineError =>
+  target === null ? error : new EngineError({ ...error, message: withoutValues(error.message, target.spec) })
+
+const carryOut = Effect.fnUntraced(function*(seen: Observation, action: Action) {
   const engine = yield* ContainerEngine
   switch (action._tag) {
     case "Create":
@@ -92,7 +100,8 @@ const startContainer = Effect.fnUntraced(function*(seen: Observation, id: string
 })
 
 /** An answer of the engine is a verdict on the attempt; no answer is none, and a name held by our own game means a race. */
-const verdict = (seen: Observation, error: EngineError, containerId?: string): Effect.Effect<Outcome, EngineError> => {
+const verdict = (seen: Observation, told: EngineError, containerId?: string): Effect.Effect<Outcome, EngineError> => {
+  const error = withoutSpec(seen, told)
   const heldByUs = error.reason === "NameTaken" && error.holder?.gameId === seen.gameId
   if (isTransient(error) || heldByUs) return Effect.fail(error)
   return Effect.succeed(startFailed(startFailure(error), containerId))

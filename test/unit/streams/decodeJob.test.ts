@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { JobKind } from "../../../src/domain/Job.ts"
 import { decodeJob, givenUp } from "../../../src/streams/decodeJob.ts"
+import { secret, specsWithASecret } from "../../support/secretSpecs.ts"
 
 type Fields = Readonly<Record<string, string>>
 
@@ -31,16 +32,16 @@ const undecodable: ReadonlyArray<readonly [because: string, kind: JobKind, field
   ["an inherited name for a field", "stop", { constructor: "x", toString: "y" }, /game_id is missing/],
   ["no image_ref", "start", without(start(), "image_ref"), /image_ref is missing/],
   ["an empty image_ref", "start", start({ image_ref: "" }), /image_ref is missing/],
-  ["an unknown restart policy", "start", start({ restart_policy: "sometimes" }), /restart_policy is "sometimes"; it takes/],
-  ["an empty restart policy", "start", start({ restart_policy: "" }), /restart_policy/],
+  ["an unknown restart policy", "start", start({ restart_policy: "sometimes" }), /restart_policy is none of what it takes: always, on_failure, never/],
   ["a restart policy in capitals", "start", start({ restart_policy: "ALWAYS" }), /restart_policy/],
   ["a restart policy called __proto__", "start", start({ restart_policy: "__proto__" }), /restart_policy/],
   ["a time that is no number", "start", start({ requested_at_ms: "yesterday" }), /requested_at_ms/],
   ["a negative time", "start", start({ requested_at_ms: "-1" }), /requested_at_ms/],
   ["a time with a fraction", "stop", stop({ requested_at_ms: "1.5" }), /requested_at_ms/],
   ["a time of 17 digits", "stop", stop({ requested_at_ms: "9".repeat(17) }), /requested_at_ms/],
-  ["no reason to stop", "stop", without(stop(), "reason"), /reason is missing; it takes/],
-  ["an unknown reason to stop", "stop", stop({ reason: "because" }), /reason is "because"/],
+  ["no reason to stop", "stop", without(stop(), "reason"), /reason is missing: orphan_cleanup/],
+  ["an unknown reason to stop", "stop", stop({ reason: "because" }), /reason is none of what it takes: orphan_cleanup/],
+  ["an empty reason to stop", "stop", stop({ reason: "" }), /reason is none/],
   ["5 MB of reason", "stop", stop({ reason: long }), /reason/],
   ["no game to stop", "stop", without(stop(), "game_id"), /game_id is missing/]
 ]
@@ -51,7 +52,7 @@ const unusable: ReadonlyArray<readonly [because: string, change: Fields, names: 
   ["an image with spaces", { image_ref: "galaxy engine:1" }, /not an image reference/],
   ["an image in capitals", { image_ref: "Galaxy/Engine:1" }, /not an image reference/],
   ["5 MB of image", { image_ref: long }, /longer than 512/],
-  ["broken JSON", { spec: "{\"env\":" }, /spec is .*it takes a JSON object/],
+  ["broken JSON", { spec: "{\"env\":" }, /^spec is no JSON; it takes a JSON object$/],
   ["a spec that is a list", { spec: "[]" }, /^spec/],
   ["a spec that is a number", { spec: "7" }, /^spec/],
   ["a spec that is null", { spec: "null" }, /^spec/],
@@ -63,10 +64,23 @@ const unusable: ReadonlyArray<readonly [because: string, change: Fields, names: 
   ["too little memory", { spec: "{\"resources\":{\"memory\":\"1Mi\"}}" }, /^spec\.resources\.memory.*6Mi/],
   ["memory in words", { spec: "{\"resources\":{\"memory\":\"lots\"}}" }, /^spec\.resources\.memory/],
   ["a label of ours", { spec: "{\"labels\":{\"com.galaxy.owner\":\"me\"}}" }, /^spec\.labels\.com\.galaxy\.owner/],
-  ["an env name with =", { spec: "{\"env\":{\"A=B\":\"c\"}}" }, /^spec\.env\.A=B/],
+  ["an env name with =", { spec: "{\"env\":{\"A=B\":\"c\"}}" }, /^spec\.env\.A=…: /],
   ["a NUL in an argument", { spec: "{\"args\":[\"a\\u0000\"]}" }, /^spec\.args\.0/],
   ["a signal by number", { spec: "{\"stop_signal\":\"9\"}" }, /^spec\.stop_signal/],
   ["deep nesting", { spec: "[".repeat(5000) + "]".repeat(5000) }, /^spec/]
+]
+
+/** A secret in every place of a job but its game and its image, which people must be told. */
+const secretJobs: ReadonlyArray<readonly [where: string, kind: JobKind, fields: Fields]> = [
+  ...specsWithASecret.map(([where, spec]) => [`spec: ${where}`, "start", start({ spec: JSON.stringify(spec) })] as const),
+  ["a spec that is no JSON", "start", start({ spec: `{"env":{"TOKEN":"${secret}"` })],
+  ["a spec that is text", "start", start({ spec: secret })],
+  ["a spec beside a game_id that is wrong", "start", start({ game_id: "G", spec: JSON.stringify({ env: { TOKEN: secret } }) })],
+  ["a field that is not known", "start", start({ specs: JSON.stringify({ env: { TOKEN: secret } }) })],
+  ["restart_policy", "start", start({ restart_policy: secret })],
+  ["requested_at_ms", "start", start({ requested_at_ms: secret })],
+  ["reason", "stop", stop({ reason: secret })],
+  ["a field that a stop job has not", "stop", stop({ spec: secret })]
 ]
 
 describe("a job's entry", () => {
@@ -99,6 +113,21 @@ describe("a job's entry", () => {
     assert.deepInclude(decodeJob(entry("stop", stop())), { _tag: "Wish", wish: { kind: "stop", gameId: "g1", reason: "finished" } as never })
   })
 
+  it.each([
+    ["restart_policy", "start"], ["spec", "start"], ["requested_at_ms", "start"], ["requested_at_ms", "stop"]
+  ] as const)("says nothing with an empty %s (%s)", (name, kind) => {
+    const fields = kind === "start" ? start() : stop()
+    const said = decodeJob(entry(kind, { ...fields, [name]: "" }))
+    const unsaid = decodeJob(entry(kind, fields))
+    assert.deepStrictEqual([said._tag, said._tag === "Wish" && said.wish], ["Wish", unsaid._tag === "Wish" && unsaid.wish])
+  })
+
+  it.each(secretJobs)("tells a secret to nobody that is in %s", (_where, kind, fields) => {
+    const decoded = decodeJob(entry(kind, fields))
+    const told = decoded._tag === "Refused" ? decoded : { ...decoded, wish: undefined }
+    for (const each of [told, givenUp(decoded, 5, "no")]) assert.notInclude(JSON.stringify(each), secret)
+  })
+
   it("is a dead job when it was trimmed away, and never for having been delivered often", () => {
     assert.strictEqual(decodeJob(entry("start", start(), 50))._tag, "Wish")
     assert.deepInclude(decodeJob(entry("start", null)), { _tag: "Refused", dead: true })
@@ -112,10 +141,10 @@ describe("a job's entry", () => {
   })
 
   it.each([
-    ["a NUL in a name", { "x\0y": "1" }, { "x\ufffdy": "1" }],
-    ["half of a surrogate pair in a name", { "x\udc00": "1" }, { "x\ufffd": "1" }],
-    ["a name that is cut in the middle of a pair", { [`${"n".repeat(254)}\u{1f3ae}more`]: "1" }, { [`${"n".repeat(254)}…`]: "1" }],
-    ["a value that is cut in the middle of a pair", { x: `${"v".repeat(4095)}\u{1f3ae}` }, { x: `${"v".repeat(4095)}… (4097 characters)` }]
+    ["a NUL in a name", { "x\0y": "1" }, { "x\ufffdy": "(1 characters)" }],
+    ["half of a surrogate pair in a name", { "x\udc00": "1" }, { "x\ufffd": "(1 characters)" }],
+    ["a name that is cut in the middle of a pair", { [`${"n".repeat(254)}\u{1f3ae}more`]: "1" }, { [`${"n".repeat(254)}…`]: "(1 characters)" }],
+    ["a value that says nothing", { spec: "", x: "" }, { spec: "", x: "" }]
   ])("keeps of %s what a database can store", (_what, fields, wanted) => {
     assert.deepStrictEqual(decodeJob(entry("start", start(fields))).payload, start(wanted))
   })
