@@ -7,7 +7,8 @@ import { join } from "node:path"
 import { startActing } from "../controllers/game/acting.ts"
 import type { GameController } from "../controllers/game/controller.ts"
 import { type Config, readConfig } from "./config.ts"
-import { lead, type LeaderState } from "./controller/Leader.ts"
+import { lead } from "./controller/Leader.ts"
+import { type LeaderState, roleOf } from "./controller/role.ts"
 import { monotonicMs } from "./clock/monotonic.ts"
 import { defaultBackoff } from "./domain/Timing.ts"
 import { notLeader, type Permission } from "./engine/Permission.ts"
@@ -106,9 +107,14 @@ const checks = Effect.fnUntraced(function*(
     { name: "postgres", check: Effect.as(database.ping, "reached") },
     { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word === migrated ? Effect.succeed(word) : Effect.fail({ message: word })) },
     { name: "redis", check: Effect.as(streams.ping, "reached") },
-    { name: "role", check: Effect.map(SubscriptionRef.get(state), ({ epoch, role }) => role === "leader" ? `leader, epoch ${epoch}` : "standby") },
+    { name: "role", check: role(state) },
     { name: "resync", check: resync }
   ]
+})
+
+const role = Effect.fnUntraced(function*(state: SubscriptionRef.SubscriptionRef<LeaderState>) {
+  const { message, ok } = roleOf(yield* SubscriptionRef.get(state), yield* monotonicMs)
+  return ok ? message : yield* Effect.fail({ message })
 })
 
 const migrated = "migrated"

@@ -5,16 +5,12 @@
  * The lease's validity is counted from before a renewal was sent, and computed whenever somebody asks: a process that was
  * frozen finds it over before it does anything else.
  */
-import { Cause, Clock, Deferred, Effect, Exit, Metric, type Scope, SubscriptionRef } from "effect"
-import { Lease, type Term } from "../store/Lease.ts"
+import { Cause, Clock, Deferred, Effect, Exit, Metric, Result, type Scope, SubscriptionRef } from "effect"
+import { type Acquired, Lease, type Term } from "../store/Lease.ts"
 import type { StoreError } from "../store/StoreError.ts"
 import * as metrics from "../telemetry/metrics.ts"
 import { monotonicMsOf } from "../clock/monotonic.ts"
-
-export interface LeaderState {
-  readonly role: "standby" | "leader"
-  readonly epoch: number
-}
+import type { LeaderState } from "./role.ts"
 
 export interface LeaderOptions<E, R> {
   /** Unique to this process. */
@@ -37,13 +33,24 @@ export const lead = <E, R>(options: LeaderOptions<E, R>): Effect.Effect<never, n
     const lease = yield* Lease
     for (;;) {
       const asked = yield* instant
-      const epoch = yield* lease.acquire(options.holder, options.ttlMs).pipe(Effect.catch(quietly))
-      if (epoch === undefined) yield* Effect.sleep(pollMs)
-      else yield* serve(options, epoch, asked)
+      const acquired = yield* Effect.result(lease.acquire(options.holder, options.ttlMs))
+      if (Result.isFailure(acquired)) yield* unheard(options, acquired.failure)
+      else if (acquired.success._tag === "Held") yield* standBy(options, acquired.success, asked)
+      else yield* serve(options, acquired.success.epoch, asked)
     }
   })
 
-const quietly = (error: StoreError) => Effect.as(Effect.logDebug("the lease cannot be asked for", error), undefined)
+const standBy = Effect.fnUntraced(function*<E, R>({ state }: LeaderOptions<E, R>, { _tag, ...holding }: Acquired & { readonly _tag: "Held" }, asked: Instant) {
+  yield* SubscriptionRef.update(state, ({ epoch }): LeaderState => ({ role: "standby", epoch, seen: { atMs: asked.monotonicMs, holding } }))
+  yield* Effect.sleep(pollMs)
+})
+
+/** What was heard last stays: it tells for how long nothing was. */
+const unheard = Effect.fnUntraced(function*<E, R>({ state }: LeaderOptions<E, R>, error: StoreError) {
+  yield* Effect.logDebug("the lease cannot be asked for", error)
+  yield* SubscriptionRef.update(state, (known): LeaderState => ({ ...known, role: "standby", trouble: error.message }))
+  yield* Effect.sleep(pollMs)
+})
 
 /** By both clocks: the monotonic one stands still while a virtual machine is suspended, the wall clock may be set back. */
 interface Instant {

@@ -18,12 +18,28 @@ export interface Term {
 
 export class CurrentTerm extends Context.Service<CurrentTerm, Term>()("rtmanager/store/CurrentTerm") {}
 
+/** What holds the lease whose row was gone: perhaps nobody, perhaps one that has not noticed yet. */
+export const unknownHolder = "unknown"
+
+/** How the lease stands, by the database's clock. */
+export interface Holding {
+  /** Empty: nobody, it was given up. */
+  readonly holder: string
+  readonly epoch: number
+  readonly renewedAgoMs: number
+  /** What each renewal is good for. */
+  readonly ttlMs: number
+}
+
+export type Acquired = { readonly _tag: "Taken"; readonly epoch: number } | ({ readonly _tag: "Held" } & Holding)
+
 export class Lease extends Context.Service<Lease, {
   /**
-   * Takes the lease if it is free, run out, or this holder's own (of an `acquire` whose answer was lost): the new epoch, else
-   * undefined. `ttlMs` counts on the database's clock.
+   * Takes the lease if it is free, run out, or this holder's own (of an `acquire` whose answer was lost), in a new epoch,
+   * higher than all before. `ttlMs` counts on the database's clock; no step of that clock, and no row that is gone, holds
+   * the lease up for longer than its holder's own time.
    */
-  readonly acquire: (holder: string, ttlMs: number) => Effect.Effect<number | undefined, StoreError>
+  readonly acquire: (holder: string, ttlMs: number) => Effect.Effect<Acquired, StoreError>
   /** Prolongs the lease; false when it is another's by now. */
   readonly renew: (holder: string, epoch: number, ttlMs: number) => Effect.Effect<boolean, StoreError>
   /** Gives the lease up at once. */

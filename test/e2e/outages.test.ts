@@ -33,7 +33,8 @@ describe.each(environment.engines)("on $name", (engine) => {
   it.each([["killed", "SIGKILL", 10_000], ["stopped in order", "SIGTERM", 1000]] as const)("a standby takes over when the acting controller is %s, and touches no running game", async (name, signal, withinMs) => {
     const first = await leading()
     const second = await start()
-    assert.strictEqual(await role(second), "standby")
+    await until("it stands by", async () => /^standby of \S+, renewed \d+ s ago$/.test(await role(second)))
+    assert.strictEqual((await second.readyz()).status, 200)
     assert.strictEqual((await fetch(`http://127.0.0.1:${second.httpPort}/healthz`)).status, 200)
     const gameId = `hand-${name.replaceAll(" ", "-")}`
     const running = await world.result(await world.startJob(gameId))
@@ -58,7 +59,7 @@ describe.each(environment.engines)("on $name", (engine) => {
     const before = proxy.calls.filter(({ mutates }) => mutates).length
     frozen.process.kill("SIGCONT")
     for (let index = 2; index < 6; index++) await world.status(`thaw${index}`, "running")
-    await until("it knows that it stands by", async () => (await role(frozen)) === "standby")
+    await until("it knows that it stands by", async () => (await role(frozen)).startsWith("standby of"))
     assert.strictEqual(proxy.calls.filter(({ mutates }) => mutates).length, before)
     for (let index = 1; index < 6; index++) assert.lengthOf(await world.operations(`thaw${index}`), 1)
     await frozen.kill("SIGKILL")

@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type postgres from "postgres"
 import { freePort } from "../../scripts/lib/run.ts"
 import { environment } from "../support/environment.ts"
 import { holding, type Opened, withOpenStore } from "../support/openStore.ts"
@@ -66,6 +67,20 @@ describe("the controller's process", () => {
     assert.strictEqual((await sql`SELECT holder FROM rtmanager.lease`)[0]!.holder, "")
     for (const socket of [idle, half]) socket.destroy()
   }))
+
+  it.each([
+    ["its row is deleted", (sql: postgres.Sql) => sql`DELETE FROM rtmanager.lease`],
+    ["its row is put back from an old dump", (sql: postgres.Sql) => sql`UPDATE rtmanager.lease SET holder = 'long-gone', epoch = 1, renewed_at = '2020-01-01', expires_at = '2020-01-01'`],
+    ["it was had by another whose clock was an hour ahead", (sql: postgres.Sql) => sql`
+      UPDATE rtmanager.lease SET holder = 'long-gone', epoch = epoch + 1, renewed_at = now() + interval '1 hour', expires_at = now() + interval '1 hour'`]
+  ] as const)("acts again, under a higher epoch, within two of the lease's times when %s", (_what, befall) => running(async ({ checks }, { sql }) => {
+    const role = async () => (await checks()).role!.message
+    const epoch = async () => Number(/^leader, epoch (\d+)/.exec(await role())?.[1] ?? 0)
+    const first = await until("it acts", async () => await epoch() || undefined)
+    await befall(sql)
+    await until("it noticed", async () => (await role()).startsWith("standby"), 4000)
+    assert.isAbove(await until("it acts again", async () => await epoch() || undefined, 12_000), first)
+  })())
 
   it("answers while it waits for the migrations' lock, says who holds it, and goes on when it is let go", async () => {
     let unlock = async () => {}

@@ -15,7 +15,11 @@ storeContract("PostgreSQL", openStore)
 
 leaseContract("PostgreSQL", (body) => opened(async ({ sql, url }) => {
   await sql`UPDATE rtmanager.lease SET holder = '', epoch = 0`
-  await withLease(url, body)
+  await withLease(url, (lease) => body(lease, {
+    remove: () => sql`DELETE FROM rtmanager.lease`,
+    ahead: (ms, whole) => sql`UPDATE rtmanager.lease SET expires_at = expires_at + ${ms} * interval '1 millisecond',
+      renewed_at = renewed_at + ${whole ? ms : 0} * interval '1 millisecond'`
+  }))
 })())
 
 const run = <A>(effect: Effect.Effect<A, StoreError>): Promise<A> => Effect.runPromise(effect)
@@ -124,9 +128,9 @@ describe("PostgreSQL itself", () => {
     await sql`UPDATE rtmanager.lease SET expires_at = now()`
     const commit = await holding(sql, "SELECT rtmanager.fence(1)")
     await withLease(url, Effect.fnUntraced(function*(lease) {
-      assert.isUndefined(yield* lease.acquire("b", 60_000))
+      assert.deepInclude(yield* lease.acquire("b", 60_000), { _tag: "Held", holder: "test" })
       yield* Effect.promise(commit)
-      assert.strictEqual(yield* lease.acquire("b", 60_000), 2)
+      assert.deepStrictEqual(yield* lease.acquire("b", 60_000), { _tag: "Taken", epoch: 2 })
     }))
     assert.include(await words(sql`SELECT rtmanager.fence(1)`), "epoch 1 is over")
   }))

@@ -50,7 +50,7 @@ describe("PostgreSQL behind a path that goes dead", () => {
     await sql`UPDATE rtmanager.lease SET holder = '', epoch = 0`
     const through = Object.assign(new URL(url), { port: new URL(proxy.url).port }).href
     await withLease(through, Effect.fnUntraced(function*(lease) {
-      assert.strictEqual(yield* lease.acquire("a", 60_000), 1)
+      assert.deepStrictEqual(yield* lease.acquire("a", 60_000), { _tag: "Taken", epoch: 1 })
       const renew = lease.renew("a", 1, 60_000)
       const twice = Effect.all([renew, renew], { concurrency: 2 })
       yield* twice

@@ -42,8 +42,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "the lease's validity is counted from the answer to its acquisition, not from its sending",
     file: "src/controller/Leader.ts",
-    from: "      else yield* serve(options, epoch, asked)",
-    to: "      else yield* serve(options, epoch, yield* instant)",
+    from: "      else yield* serve(options, acquired.success.epoch, asked)",
+    to: "      else yield* serve(options, acquired.success.epoch, yield* instant)",
     caughtBy: { project: "unit", file: "test/unit/controller/leader.test.ts", test: "counts its lease from before it was asked for, however late the answer comes" }
   },
   {

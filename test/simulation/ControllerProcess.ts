@@ -4,7 +4,8 @@
  */
 import { Deferred, Effect, Exit, Fiber, Layer, Scope, SubscriptionRef } from "effect"
 import { startActing } from "../../controllers/game/acting.ts"
-import { lead, type LeaderState } from "../../src/controller/Leader.ts"
+import { lead } from "../../src/controller/Leader.ts"
+import type { LeaderState } from "../../src/controller/role.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
 import { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
 import { notLeader } from "../../src/engine/Permission.ts"

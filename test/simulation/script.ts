@@ -202,6 +202,7 @@ const fate: ReadonlyArray<Kind> = [
     simulation.engine.switchTo("another-engine")
     return () => simulation.engine.switchTo(simulation.homeEngine)
   })],
+  [1, () => act("the lease's row is deleted", ({ store }) => void Object.assign(store.lease, { isGone: true }))],
   [1, () => act("docker network rm", ({ engine }) => engine.removeNetwork())],
   [6, (random) => controllerEnds("killed", between(random, 50, 9000))],
   [2, (random) => controllerEnds("stopped", between(random, 50, 3000))],

@@ -53,7 +53,13 @@ storeContract("in memory", async () => {
   }
 })
 
-leaseContract("in memory", (body) => Effect.runPromise(Effect.flatMap(Lease, body).pipe(Effect.provide(leaseLayer.pipe(Layer.provide(FakeStore.layer))))))
+leaseContract("in memory", (body) => Effect.runPromise(Effect.gen(function*() {
+  const { lease } = yield* FakeStore
+  yield* body(yield* Lease, {
+    remove: async () => Object.assign(lease, { isGone: true }),
+    ahead: async (ms, whole) => Object.assign(lease, { expiresAtMs: lease.expiresAtMs + ms, renewedAtMs: lease.renewedAtMs + (whole ? ms : 0) })
+  })
+}).pipe(Effect.provide(leaseLayer.pipe(Layer.provideMerge(FakeStore.layer))))))
 
 engineContract("in memory", async () => {
   const { close, context } = await build(engineLayer())

@@ -30,7 +30,9 @@ export class StoreWorld {
   readonly outbox = new Map<number, OutboxRow>()
   /** Everything that was ever in the outbox, in order. */
   readonly told: Array<OutboxRow> = []
-  readonly lease = { holder: "", epoch: 0, expiresAtMs: 0 }
+  readonly lease = { holder: "", epoch: 0, renewedAtMs: 0, expiresAtMs: 0, ttlMs: 0, isGone: false }
+  /** The sequence of epochs. */
+  lastEpoch = 0
   /** Games whose rows somebody holds locked: jobs do not wait for them. */
   readonly locked = new Set<string>()
   readonly #world: Surroundings
@@ -156,7 +158,7 @@ export class StoreWorld {
   }
 
   #fence(epoch: number, operation: string): void {
-    if (this.lease.epoch !== epoch) {
+    if (this.lease.isGone || this.lease.epoch !== epoch) {
       throw new StoreError({ operation, reason: "Fenced", message: `another controller acts by now (epoch ${epoch} is over)` })
     }
   }

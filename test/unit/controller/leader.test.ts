@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Fiber, Logger, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
-import { lead, type LeaderOptions, type LeaderState } from "../../../src/controller/Leader.ts"
-import { Lease, type Term } from "../../../src/store/Lease.ts"
+import { lead, type LeaderOptions } from "../../../src/controller/Leader.ts"
+import { type LeaderState, roleOf } from "../../../src/controller/role.ts"
+import { type Acquired, Lease, type Term } from "../../../src/store/Lease.ts"
+import { monotonicMs } from "../../../src/clock/monotonic.ts"
 import { StoreError } from "../../../src/store/StoreError.ts"
 import { settableClock } from "../../support/wallClock.ts"
 
@@ -10,14 +12,16 @@ const away = new StoreError({ operation: "renew", reason: "Unavailable", message
 
 /** A lease in memory, and what happened to it. */
 const makeLease = () => {
-  const seen = { holder: "", epoch: 0, renewals: 0, releases: 0, away: false, silent: false, lateMs: 0 }
+  const seen = { holder: "", epoch: 0, renewals: 0, releases: 0, away: false, silent: false, lateMs: 0, renewedAgoMs: 0 }
   const answer = <A>(value: () => A): Effect.Effect<A, StoreError> =>
     Effect.suspend(() => seen.silent ? Effect.never : seen.away ? Effect.fail(away) : Effect.tap(Effect.sync(value), () => seen.lateMs > 0 ? Effect.sleep(seen.lateMs) : Effect.void))
   const lease: Lease["Service"] = {
-    acquire: (holder) => answer(() => {
-      if (seen.holder !== "" && seen.holder !== holder) return undefined
+    acquire: (holder) => answer((): Acquired => {
+      if (seen.holder !== "" && seen.holder !== holder) {
+        return { _tag: "Held", holder: seen.holder, epoch: seen.epoch, ttlMs: 6000, renewedAgoMs: seen.renewedAgoMs }
+      }
       seen.holder = holder
-      return ++seen.epoch
+      return { _tag: "Taken", epoch: ++seen.epoch }
     }),
     renew: (holder, epoch) => answer(() => {
       seen.renewals++
@@ -77,6 +81,27 @@ describe("leadership", () => {
       yield* TestClock.adjust("1 second")
       assert.strictEqual(acting.now, 1)
       assert.deepStrictEqual(yield* SubscriptionRef.get(state), { role: "leader", epoch: 1 })
+    }))
+
+  it.effect("is not well as a standby that hears of no renewal, nor while the lease cannot be asked for", () =>
+    Effect.gen(function*() {
+      const { lease, seen } = makeLease()
+      Object.assign(seen, { holder: "other", epoch: 3, renewedAgoMs: 2000 })
+      const { state } = yield* leading(lease)
+      const role = Effect.gen(function*() {
+        return roleOf(yield* SubscriptionRef.get(state), yield* monotonicMs)
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* role, { ok: true, message: "standby of other, renewed 2 s ago" })
+      seen.renewedAgoMs = 9000
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* role, { ok: false, message: "standby; nobody renews the lease: other did 9 s ago" })
+      seen.renewedAgoMs = 0
+      yield* TestClock.adjust("1 second")
+      assert.isTrue((yield* role).ok)
+      seen.away = true
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* role, { ok: false, message: "standby; nobody renews the lease: other did 10 s ago (away)" })
     }))
 
   it.effect("stops acting before the lease has run out when the database is silent", () =>
