@@ -57,6 +57,8 @@ const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<Co
 
 /** 0: it differs; undefined: it is as it is to be, or waits for something that happens. */
 const dueInMs = ({ game, gameId, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>, options: DriftOptions): number | undefined => {
+  // How long its grace is, only its spec and its container say.
+  if (record?.stopping != null) return 0
   if (pendingJobs > 0 || (game !== null && game.generation !== record?.observedGeneration)) return 0
   if (record?.currentContainerId != null && !own.some((container) => container.id === record.currentContainerId)) return 0
   const { step } = decide(assess({
@@ -99,6 +101,7 @@ const found = (container: ContainerSummary, record: SurveyRow["record"]): FoundC
     exit: ended ? { code: record?.exitCode ?? 0, oomKilled: false, finishedAtMs: record?.stoppedAtMs ?? null } : null,
     startError: "",
     stopSignal: "SIGTERM",
+    stopGraceMs: null,
     restartsByItself: false,
     endpoint: ""
   }

@@ -35,6 +35,13 @@ const Memory = Schema.String.check(
     (parseMemoryBytes(text) ?? 0) < 6 * 2 ** 20 ? "takes at least 6Mi (the engine's minimum)" : undefined)
 )
 
+/** What Linux has, as the engine names it. 32 and 33 are the C library's own, and the engine sends neither. */
+const signal = new RegExp("^(?:" +
+  "(?:SIG)?(?:HUP|INT|QUIT|ILL|TRAP|ABRT|IOT|BUS|FPE|KILL|USR1|SEGV|USR2|PIPE|ALRM|TERM|STKFLT|CHLD|CLD|CONT|STOP|TSTP|TTIN|TTOU|URG|" +
+  "XCPU|XFSZ|VTALRM|PROF|WINCH|IO|POLL|PWR|SYS|RTMIN(?:\\+(?:[1-9]|1[0-5]))?|RTMAX(?:-(?:[1-9]|1[0-4]))?)" +
+  "|[1-9]|[12][0-9]|3[014-9]|[45][0-9]|6[0-4])$")
+const Signal = Schema.String.check(Schema.isPattern(signal, { expected: "a signal of Linux, like SIGTERM, INT, SIGRTMIN+3 or 10" }))
+
 export const PullPolicy = Schema.Literals(["always", "if_missing", "never"])
 export type PullPolicy = typeof PullPolicy.Type
 
@@ -58,9 +65,7 @@ export const GameSpec = Schema.Struct({
   /** Labels of the container beside the controller's own. */
   labels: Schema.optionalKey(Labels),
   /** Signal that asks the game to end. Default: the image's, else SIGTERM. */
-  stop_signal: Schema.optionalKey(Schema.String.check(
-    Schema.isPattern(/^SIG[A-Z0-9+-]{2,12}$/, { expected: "a signal name like SIGTERM or SIGINT" })
-  )),
+  stop_signal: Schema.optionalKey(Signal),
   /** From the stop signal to SIGKILL, e.g. `30s`. Default: `RTM_STOP_GRACE`. */
   stop_grace: Schema.optionalKey(Duration),
   /** When the image is pulled. Default: `RTM_IMAGE_PULL_POLICY`. */

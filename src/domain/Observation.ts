@@ -28,7 +28,10 @@ export interface FoundContainer {
   readonly exit: ContainerExit | null
   /** Why the engine could not start it; empty when it could or was not asked to. */
   readonly startError: string
+  /** What it was made with is what ends it, whatever its row says by now. */
   readonly stopSignal: string
+  /** From the signal to SIGKILL, as it was made; null: nothing says so. */
+  readonly stopGraceMs: number | null
   /** The engine itself would start it again, as somebody else told it to. */
   readonly restartsByItself: boolean
   readonly endpoint: string

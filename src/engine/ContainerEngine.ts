@@ -93,6 +93,8 @@ export interface ContainerDetail extends ContainerSummary {
   readonly startError: string
   /** The signal that asks it to end: the spec's, else the image's, else SIGTERM. */
   readonly stopSignal: string
+  /** From the signal to SIGKILL, as it was made; null: nothing says so. */
+  readonly stopGraceMs: number | null
   /** The engine itself starts it again when it ends: made so by somebody else, for ours are not. */
   readonly restartsByItself: boolean
   /** Where other services reach the game, e.g. `http://galaxy-game-g1:8080`. */
@@ -113,6 +115,8 @@ export interface ContainerTemplate {
   readonly generation: number
   readonly specHash: string
   readonly createdAtMs: number
+  /** From the stop signal to SIGKILL. */
+  readonly stopGraceMs: number
   /** Passed on as it is: what of it a container has, and in which of the engine's words, is the engine's to say. */
   readonly spec: GameSpec
 }

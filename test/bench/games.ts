@@ -56,7 +56,7 @@ export const plainRate = async (world: World, prefix: string, count: number, lim
 /** The controller's own body but for the labels: it is not to adopt them. */
 const peerBody = (gameId: GameId, networkId: string) => ({
   ...createBody({
-    gameId, imageRef: environment.images.game, generation: 1, specHash: "bench", createdAtMs: 0, spec: {}
+    gameId, imageRef: environment.images.game, generation: 1, specHash: "bench", createdAtMs: 0, stopGraceMs: 0, spec: {}
   }, { stateRoot: undefined }, networkId),
   Labels: { "bench.peer": "1" }
 })

@@ -43,7 +43,7 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
     const reason = (effect: (engine: ContainerEngine["Service"]) => Effect.Effect<unknown, EngineError>) =>
       Effect.runPromise(Effect.map(Effect.flip(effect(opened.engine)), (error) => error.reason))
     const template = (gameId: string, more: Partial<ContainerTemplate> = {}): ContainerTemplate => ({
-      gameId: gameId as GameId, imageRef: opened.image, generation: 3, specHash: "v1:x", createdAtMs: 5, spec: {}, ...more
+      gameId: gameId as GameId, imageRef: opened.image, generation: 3, specHash: "v1:x", createdAtMs: 5, stopGraceMs: 7000, spec: {}, ...more
     })
     const state = async (id: string) => {
       const seen = await run((engine) => engine.inspect(id))
@@ -72,6 +72,18 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
       await run((engine) => engine.remove(id))
       assert.strictEqual(await state(id), "gone")
       assert.strictEqual(await reason((engine) => engine.start(id)), "NotFound")
+    })
+
+    it("says what ends a container, as it was made, and refuses a signal that it does not know", async () => {
+      const id = await run((engine) => engine.create(template("end1", { spec: { stop_signal: "INT" } })))
+      await run((engine) => engine.start(id))
+      assert.deepInclude(await run((engine) => engine.inspect(id)), { stopSignal: "INT", stopGraceMs: 7000 })
+      assert.strictEqual(await reason((engine) => engine.kill(id, "SIGFOO")), "Invalid")
+      assert.strictEqual(await state(id), "running")
+      await opened.removeBehind(id)
+      const manual = await opened.byHand("end2")
+      assert.deepInclude(await run((engine) => engine.inspect(manual)), { stopSignal: "SIGTERM", stopGraceMs: null })
+      await opened.removeBehind(manual)
     })
 
     it("lists the containers of one game or of all, in any state", async () => {

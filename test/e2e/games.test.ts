@@ -225,6 +225,33 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     assert.lengthOf(await world.operations("deaf1", "stop"), 1)
   })
 
+  it("ends the old container of an exchange with the signal and the grace that it was made with", async () => {
+    const saves = (signal: string) => ["/bin/sh", "-c", `cd $STORAGE_PATH; cat saved 2>/dev/null; trap 'sleep 2; echo ${signal} > saved; exit 0' ${signal}; ` +
+      "trap 'echo other > saved; exit 0' TERM; while :; do sleep 0.1; done"]
+    await world.insertGame("save1", { spec: { command: saves("INT"), stop_signal: "SIGINT", stop_grace: "20s" } })
+    const before = await world.status("save1", "running")
+    await world.sql`UPDATE rtmanager.games SET spec = ${JSON.stringify({ command: saves("USR1"), stop_signal: "USR1", stop_grace: "1s" })}::text::jsonb WHERE game_id = 'save1'`
+    const after = await until("the exchange", async () => {
+      const record = await world.record("save1")
+      return record?.status === "running" && record.current_container_id !== before.current_container_id ? record : undefined
+    })
+    await until("what the old one saved", async () =>
+      (await world.docker.getContainer(after.current_container_id).logs({ stdout: true })).toString().includes("INT"))
+    const [ended] = await world.health("save1", "container_exited")
+    assert.deepInclude(JSON.parse(ended!.details!), { exit_code: 0, because: "exchange" })
+    await world.sql`DELETE FROM rtmanager.games WHERE game_id = 'save1'`
+    await world.status("save1", "removed")
+  })
+
+  it("refuses a stop signal that nothing has, and what runs can still be stopped", async () => {
+    await world.insertGame("signal1")
+    await world.status("signal1", "running")
+    await world.sql`UPDATE rtmanager.games SET spec = '{"stop_signal":"SIGFOO"}' WHERE game_id = 'signal1'`
+    await until("the refusal", async () => (await world.record("signal1"))?.last_error_message?.includes("spec.stop_signal"))
+    assert.deepInclude(await world.result(await world.stopJob("signal1")), { outcome: "success" })
+    assert.strictEqual((await world.record("signal1"))?.exit_code, 0)
+  })
+
   it("removes for good by DELETE: the container goes, the row stays as a mark, the volume is kept", async () => {
     await world.insertGame("bye1")
     await world.status("bye1", "running")

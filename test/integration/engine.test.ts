@@ -43,7 +43,7 @@ for (const { host, name } of environment.engines) {
       await until("opened", () => seen.length > 0)
       assert.deepStrictEqual(seen[0], { _tag: "Opened" })
       const id = await Effect.runPromise(engine.create({
-        gameId: "ev1" as GameId, imageRef: environment.images.game, generation: 1, specHash: "v1:x", createdAtMs: 1, spec: {}
+        gameId: "ev1" as GameId, imageRef: environment.images.game, generation: 1, specHash: "v1:x", createdAtMs: 1, stopGraceMs: 1000, spec: {}
       }))
       await Effect.runPromise(engine.start(id))
       await world.docker.getContainer(id).remove({ force: true, v: true })

@@ -20,7 +20,7 @@ type Kind = readonly [weight: number, draw: (random: Random.Random) => Drawn]
 export const images = { present: "galaxy/engine:1.4.2", pullable: "galaxy/engine:1.4.3", slow: "galaxy/engine:2.0.0", missing: "galaxy/missing:1.0.0" }
 const games = ["g1", "g2", "g3", "g4", "g5"]
 const specs: ReadonlyArray<Readonly<Record<string, unknown>>> = [
-  {}, {}, {}, { env: { MODE: "b" } }, { stop_grace: "1s" }, { args: ["stop=500"] }, { args: ["stop=never"] },
+  {}, {}, {}, { env: { MODE: "b" } }, { stop_grace: "1s" }, { stop_signal: "SIGINT", stop_grace: "8s", args: ["stop=4000"] }, { stop_signal: "SIGFOO" }, { args: ["stop=500"] }, { args: ["stop=never"] },
   { args: ["exit=1", "after=700", "times=2"] }, { args: ["exit=0", "after=1500", "times=1"] }, { args: ["oom", "after=900", "times=1"] },
   { args: ["unstartable"] }, { args: ["missing"] }, { pull_policy: "always" }, { pull_policy: "never" }, { bogus: 1 }, { resources: { memory: "1Ki" } }
 ]
@@ -122,6 +122,11 @@ const people: ReadonlyArray<Kind> = [
   [5, (random) => {
     const game = pick(random, games)
     return act(`docker run by hand for ${game}`, ({ engine }) => void engine.run(engine.byHand(game, images.present)))
+  }],
+  [1, (random) => {
+    const game = pick(random, games)
+    return act(`docker run by hand for ${game}, whose image names a signal that no engine knows`, ({ engine }) =>
+      void engine.run(engine.byHand(game, images.present, { stopSignal: "SIGFOO" })))
   }],
   [2, (random) => {
     const game = pick(random, games)

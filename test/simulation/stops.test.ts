@@ -50,7 +50,34 @@ describe("the end of a game", () => {
       assert.deepStrictEqual(log(simulation), ["start desired_state success", "stop desired_state success"])
     }))
 
-  scene("waits for an engine that cannot be reached, and so does its job: who does not answer refuses nothing", (simulation) =>
+  scene("that is made way for another revision comes as its container was made for, not as the new row says", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store } = simulation
+      store.insert({ ...row, spec: { stop_signal: "SIGINT", stop_grace: "20s", args: ["stop=15000"] } })
+      yield* TestClock.adjust("2 seconds")
+      store.update(game, { spec: { stop_signal: "SIGUSR1", stop_grace: "1s" } })
+      yield* TestClock.adjust("30 seconds")
+      assert.deepStrictEqual(health(simulation).map(([type, details]) => [type, (details as { exit_code?: number }).exit_code]), [
+        ["container_started", undefined], ["container_exited", 0], ["container_started", undefined]
+      ])
+      assert.strictEqual(engine.of(game)[0]?.stopSignal, "SIGUSR1")
+    }))
+
+  scene("by a signal that the engine does not know comes with SIGKILL after the grace, and people are told", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store, streams } = simulation
+      engine.run(engine.byHand(game, images.present, { stopSignal: "SIGFOO" }))
+      yield* TestClock.adjust("1 second")
+      streams.stopJob({ game_id: game, reason: "finished" })
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude(condition(simulation, "Progressing"), { status: "True", reason: "EngineRefuses", message: "Signal: Invalid signal: SIGFOO" })
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual([results(simulation), store.records.get(game)?.exit_code], [["success"], 137])
+      assert.deepInclude(store.records.get(game), { status: "stopped", refused: null })
+      assert.strictEqual(engine.count("kill"), 2)
+    }))
+
+  scene("waits for an engine that is away, and so does its job: who does not answer refuses nothing", (simulation) =>
     Effect.gen(function*() {
       const { engine, store, streams } = simulation
       store.insert(row)

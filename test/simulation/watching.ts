@@ -2,8 +2,10 @@
  * Looks over a controller's shoulder: what it read of a game, what it commits, whom it signals. What must never be, as the
  * contract and the records say it, is told at the moment it happens; a settled world does not show it any more.
  */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { Commit } from "../../src/domain/Commit.ts"
+import { decodeSpec } from "../../src/domain/GameSpec.ts"
+import { specHash } from "../../src/domain/specHash.ts"
 import type { Stopping } from "../../src/domain/RuntimeRecord.ts"
 import type { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
 import type { GameReader, GameState } from "../../src/store/GameReader.ts"
@@ -48,7 +50,7 @@ export const makeWatch = ({ engine: host, maxExchanges, store, violated }: Watch
       ...engine,
       kill: (id, signal) => Effect.suspend(() => {
         const gameId = host.get(id)?.labels[labelNames.gameId]
-        if (gameId !== undefined) say(gameId, unintendedSignal(store, gameId, id, signal))
+        if (gameId !== undefined) say(gameId, [...unintendedSignal(store, gameId, id, signal), ...wrongEnd(host, store, gameId, id, signal)])
         return engine.kill(id, signal)
       })
     })
@@ -87,4 +89,19 @@ const tooManyExchanges = ({ records }: StoreWorld, most: number): ReadonlyArray<
 const unintendedSignal = ({ records }: StoreWorld, gameId: string, id: string, signal: string): ReadonlyArray<string> => {
   const record = records.get(gameId)
   return record?.current_container_id === id && record.stopping === null ? [`${signal} is sent before anything says that it is to end`] : []
+}
+
+/** What a container was made with ends it: another signal may not make it save, a shorter grace may not let it. */
+const wrongEnd = (host: EngineWorld, { games, records }: StoreWorld, gameId: string, id: string, signal: string): ReadonlyArray<string> => {
+  const container = host.get(id)
+  const record = records.get(gameId)
+  if (container === undefined || record?.current_container_id !== id || record.stopping === null) return []
+  if (signal !== "SIGKILL") return signal === container.stopSignal ? [] : [`it gets ${signal}, but was made for ${container.stopSignal}`]
+  const row = games.get(gameId)
+  const spec = decodeSpec(row?.spec)
+  const asks = row !== undefined && Result.isSuccess(spec) && specHash(row.image_ref, spec.success) === container.labels[labelNames.specHash]
+  const made = container.labels[labelNames.stopGraceMs]
+  if (asks || made === undefined) return []
+  const sinceMs = host.nowMs - Date.parse(record.stopping.signalled_at ?? new Date(host.nowMs).toISOString())
+  return sinceMs < Number(made) ? [`it is killed ${sinceMs} ms after its signal, but was made for ${made}`] : []
 }

@@ -4,6 +4,7 @@
  * change.
  */
 import { answerAgain, fallSilent, type ModelContainer, pass, planWorld, step, switchEngine, timing, type World } from "./planModel.ts"
+import { graceMs } from "./planPromises.ts"
 
 const sign = (ms: number): string => (ms > 0 ? "+" : "-")
 
@@ -16,7 +17,7 @@ export const key = (world: World): string => {
   const at = (ms: number | null | undefined) => ms == null ? "" : sign(ms - nowMs)
   const looks = (container: ModelContainer) => [
     container.state, container.generation, container.specHash, container.imageRef, container.networkGone === true, container.restartsByItself,
-    container.startError,
+    container.startError, container.stopSignal, container.stopGraceMs,
     container.startedAtMs === null ? "" : container.startedAtMs === record?.startedAtMs,
     container.exit && [container.exit.code, container.exit.oomKilled, container.exit.finishedAtMs === null]
   ]
@@ -27,7 +28,7 @@ export const key = (world: World): string => {
       record.engineId, record.specHash, record.observedGeneration, Math.min(record.restartCount, 2),
       at(record.nextRestartAtMs), Math.min(record.failureCount, 2), record.lastErrorCode, record.lastErrorReason,
       record.exitCode, record.oomKilled,
-      record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + timing.stopGraceMs)],
+      record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + graceMs(world))],
       record.rollout?.phase, record.refused !== null,
       record.stoppedAtMs === null ? "" : at(record.stoppedAtMs + timing.retentionMs),
       record.conditions.map(({ reason, status }) => `${status} ${reason}`)

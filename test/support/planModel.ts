@@ -69,10 +69,14 @@ const actOn = (world: World, action: Action, luck: Luck): World => {
   if (luck === "unreached") return world
   const [engine, outcome] = luck === "refused" ? refuse(world, action) : carryOut(world, action)
   // Who was asked to end and never heard of again may have ended.
-  if (luck === "lost") return action._tag === "Signal" ? changed(engine, action.container.id, (one) => exitOf(one, 0, world.nowMs)) : engine
+  if (luck === "lost") return action._tag === "Signal" && knows(action.container, action.signal) ? changed(engine, action.container.id, (one) => exitOf(one, 0, world.nowMs)) : engine
   const commit = outcomeCommit(assess(world), action, outcome, world.nowMs)
   return commit ? commitTo(world, commit, engine) : engine
 }
+
+/** An image may name a stop signal that no engine knows. */
+export const unknownSignal = "SIGFOO"
+const knows = (container: Pick<ModelContainer, "stopSignal">, signal: string): boolean => signal !== unknownSignal && container.stopSignal === signal
 
 /** A refused start leaves the container behind, with the engine's reason on it; any other act leaves all as it was. */
 const refuse = (world: World, action: Action): readonly [World, Outcome] => {
@@ -82,12 +86,17 @@ const refuse = (world: World, action: Action): readonly [World, Outcome] => {
       return [changed(made(world, action.target), madeId(world), (one) => ({ ...one, startError: "refused" })), failed]
     case "Start":
       return [changed(world, action.container.id, (one) => ({ ...one, startError: "refused" })), failed]
+    case "Signal":
+      return knows(action.container, action.signal)
+        ? [world, { _tag: "Refused", failure: refusedAct }]
+        : [world, { _tag: "Signalled", refusal: "Invalid signal" }]
     default:
       return [world, { _tag: "Refused", failure: refusedAct }]
   }
 }
 
 const carryOut = (world: World, action: Action): readonly [World, Outcome] => {
+  if (action._tag === "Signal" && !knows(action.container, action.signal)) return refuse(world, action)
   if (action._tag === "Start" && isStranded(world, action.container.id)) return [without(world, action.container.id), { _tag: "Removed" }]
   const { facts, outcome } = carriedOut(world, action, world.imagePresent)
   return [facts, outcome]
@@ -129,7 +138,7 @@ export const pass = (world: World, ms: number, pullEnds: "well" | "badly", obeys
     exchangesFull: false,
     containers: world.containers
       .filter((container) => container.state !== "removing")
-      .map((container) => container.id === signalled && (container.state === "running" || container.state === "paused")
+      .map((container) => container.id === signalled && container.stopSignal !== unknownSignal && (container.state === "running" || container.state === "paused")
         ? exitOf(container, 0, nowMs)
         : container)
   }

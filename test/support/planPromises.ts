@@ -1,4 +1,6 @@
 /** What the contract promises of a world, and of each step in it. Written from the contract, not from the plan. */
+import type { Action } from "../../controllers/game/decide/step.ts"
+import { parseDurationMs } from "../../src/domain/Quantity.ts"
 import { assess, fateOf } from "../../controllers/game/observe/assess.ts"
 import { type ModelContainer, planWorld, step as carryOn, type World } from "./planModel.ts"
 
@@ -74,7 +76,24 @@ const brokenState = (world: World): string | undefined => {
   return undefined
 }
 
-/** What an act must not touch: what somebody else made and no record names, and what the engine does not answer for. */
+/** What the game was made with ends it; a row that asks for this very container may give it another grace. */
+export const graceMs = (world: World): number => {
+  const main = world.containers.find(({ id }) => id === world.record?.currentContainerId)
+  const wanted = parseDurationMs(world.row?.revision.spec.stop_grace ?? "") ?? world.timing.stopGraceMs
+  const asks = world.row === null || (world.row.problem === null && world.row.revision.specHash === (world.record?.specHash ?? main?.specHash))
+  return asks ? wanted : main?.stopGraceMs ?? wanted
+}
+
+/** Whether a container is ended in another way than the one it was made for. */
+const wrongEnd = (world: World, action: Action): string | undefined => {
+  const { record } = world
+  if (action._tag === "Signal" && action.signal !== action.container.stopSignal) return `it gets ${action.signal}, but was made for ${action.container.stopSignal}`
+  const isEarly = action._tag === "Kill" && action.container.id === record?.currentContainerId && record.stopping !== null &&
+    (record.stopping.signalledAtMs ?? Infinity) + graceMs(world) > world.nowMs
+  return isEarly && record?.status === "running" ? "it is killed before its grace is over" : undefined
+}
+
+/** What an act must not touch (what somebody else made and no record names, what the engine does not answer for), or not so. */
 export const trespass = (world: World): string | undefined => {
   const { step } = planWorld(world)
   if (step._tag !== "Act" || !("container" in step.action)) return undefined
@@ -82,7 +101,8 @@ export const trespass = (world: World): string | undefined => {
   // Only what is adopted with the next step is disarmed.
   const isAdopted = step.action._tag === "Disarm" && planWorld(carryOn(world, "ok")).reason === "Adopted"
   if (!container.ours && container.id !== world.record?.currentContainerId && !isAdopted) return `${step.action._tag} of somebody else's container`
-  return container.state === "unresponsive" || container.state === "removing" ? `${step.action._tag} of what is ${container.state}` : undefined
+  if (container.state === "unresponsive" || container.state === "removing") return `${step.action._tag} of what is ${container.state}`
+  return wrongEnd(world, step.action)
 }
 
 /** An answer, of the step from `before` to `after`, that is not so; undefined when all are. */

@@ -4,7 +4,7 @@ import type { Row } from "../../src/domain/Row.ts"
 import type { RecordStatus, Rollout, RuntimeRecord, Stopping } from "../../src/domain/RuntimeRecord.ts"
 import { freshRecord } from "../../controllers/game/record/commit.ts"
 import { conditionsOf, type Meanwhile } from "../../controllers/game/record/conditions.ts"
-import { gameId, type ModelContainer, timing, wantedImage, type World } from "./planModel.ts"
+import { gameId, type ModelContainer, timing, unknownSignal, wantedImage, type World } from "./planModel.ts"
 
 export const startMs = 1_000_000_000
 /** Hashes of no version that is known: equal only to themselves. */
@@ -86,6 +86,7 @@ const container = (change: Partial<ModelContainer>): ModelContainer => ({
   exit: null,
   startError: "",
   stopSignal: "SIGTERM",
+  stopGraceMs: null,
   restartsByItself: false,
   endpoint: "http://galaxy-game-g1:8080",
   ...change
@@ -117,6 +118,8 @@ export const actuals: ReadonlyArray<Named<ReadonlyArray<ModelContainer>>> = [
     named(`${name}, newest generation`, [container({ ...value, generation: 2 })])
   ]),
   named("running, made by hand, restarted by the engine", [container({ ...manual, restartsByItself: true })]),
+  named("running, other spec, made for another end", [container({ specHash: other, stopSignal: "SIGINT", stopGraceMs: 120_000 })]),
+  named("running, signal unknown to the engine", [container({ stopSignal: unknownSignal, stopGraceMs: 1000 })]),
   named("exited 1, network pruned", [container({ ...exit(1), networkGone: true })]),
   named("running, made by hand, image without tag", [container({ ...manual, imageRef: "galaxy/engine" })]),
   named("running + stray of ours", [container({}), container({ id: "c2", name: "x" })]),

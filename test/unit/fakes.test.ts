@@ -17,7 +17,7 @@ import { faultAt, faultyEngine, faultyWriter, kill, makeLife } from "../support/
 import { jobStreams } from "../support/fakes/StreamsWorld.ts"
 
 const templateOf = (args: ReadonlyArray<string> = [], imageRef = image): ContainerTemplate => ({
-  gameId: g1, imageRef, generation: 1, specHash: "v1:x", createdAtMs: 5, spec: { args }
+  gameId: g1, imageRef, generation: 1, specHash: "v1:x", createdAtMs: 5, stopGraceMs: 1000, spec: { args }
 })
 const reasonOf = <A, E extends EngineError | StoreError>(effect: Effect.Effect<A, E>) => Effect.map(Effect.flip(effect), ({ reason }) => reason)
 

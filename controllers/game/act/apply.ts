@@ -30,8 +30,7 @@ const carryOut = Effect.fnUntraced(function*(seen: Observation, action: Action) 
     case "FetchImage":
       return yield* fetchImage(seen, action.target)
     case "Signal":
-      yield* engine.kill(action.container.id, action.signal)
-      return signalled
+      return yield* signal(action.container.id, action.signal)
     case "Kill":
       yield* engine.kill(action.container.id, "SIGKILL")
       return done
@@ -50,15 +49,25 @@ const carryOut = Effect.fnUntraced(function*(seen: Observation, action: Action) 
 const done: Outcome = { _tag: "Done" }
 const fetching: Outcome = { _tag: "Fetching" }
 const removed: Outcome = { _tag: "Removed" }
-const signalled: Outcome = { _tag: "Signalled" }
+const signalled: Extract<Outcome, { readonly _tag: "Signalled" }> = { _tag: "Signalled" }
+
+/** A signal that the engine does not know ends nobody: the grace runs, and SIGKILL comes after it. */
+const signal = Effect.fnUntraced(function*(id: string, name: string) {
+  const sent = yield* Effect.result((yield* ContainerEngine).kill(id, name))
+  if (sent._tag === "Success") return signalled
+  const { message, reason } = sent.failure
+  if (reason !== "Invalid") return yield* sent.failure
+  yield* Effect.logWarning(`the engine refuses ${name}; SIGKILL comes when the grace is over`, { reason: message })
+  return { ...signalled, refusal: message }
+})
 
 /** A present image is used as it is, without asking anybody; a missing one is pulled in the background. */
 const create = Effect.fnUntraced(function*(seen: Observation, target: Target, slowDone: Effect.Effect<void>) {
   const engine = yield* ContainerEngine
-  const { generation, imageRef, spec, specHash } = target
+  const { generation, imageRef, spec, specHash, stopGraceMs } = target
   const createdAtMs = yield* Clock.currentTimeMillis
-  const made = yield* Effect.result(engine.create({ gameId: seen.gameId, imageRef, generation, specHash, createdAtMs, spec }))
-  if (made._tag === "Success") return yield* startContainer(seen, made.success, slowDone)
+  const made = yield* Effect.result(engine.create({ gameId: seen.gameId, imageRef, generation, specHash, createdAtMs, stopGraceMs, spec }))
+  if (made._tag === "Success") return yield* startContainer(seen, made.success)
   const error = made.failure
   return error.reason === "ImageMissing" ? yield* missingImage(seen, target) : yield* verdict(seen, error)
 })

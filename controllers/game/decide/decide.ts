@@ -42,7 +42,7 @@ const tellFirst = (seen: Observation, plan: Plan, { meanwhile, refusal }: Wait):
 const isStale = ({ desired, record }: Observation, { reason }: Finding, meanwhile: Wait["meanwhile"]): boolean =>
   record === null
     ? reason === "PullingImage"
-    : record.refused !== null || (record.status !== "removed" && !areTold(record, desired?.problem, meanwhile))
+    : (record.refused !== null && !meanwhile.refused) || (record.status !== "removed" && !areTold(record, desired?.problem, meanwhile))
 
 /** Containers that carry the game's labels beside its own and that somebody else made. */
 const reportOf = (seen: Observation): { readonly report?: string } => {

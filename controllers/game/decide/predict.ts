@@ -79,7 +79,7 @@ export const madeId = ({ containers, record }: Facts): string => {
   return `made${number}`
 }
 
-export const made = <F extends Facts>(facts: F, { generation, imageRef, specHash }: Target): F => ({
+export const made = <F extends Facts>(facts: F, { generation, imageRef, spec, specHash, stopGraceMs }: Target): F => ({
   ...facts,
   containers: [...facts.containers, {
     id: madeId(facts),
@@ -92,7 +92,8 @@ export const made = <F extends Facts>(facts: F, { generation, imageRef, specHash
     startedAtMs: null,
     exit: null,
     startError: "",
-    stopSignal: "SIGTERM",
+    stopSignal: spec.stop_signal ?? "SIGTERM",
+    stopGraceMs,
     restartsByItself: false,
     endpoint: `http://${containerName(facts.gameId)}:8080`
   }]

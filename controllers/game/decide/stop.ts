@@ -13,11 +13,19 @@ export const stopBegun = (seen: Observation): Finding | undefined => {
   const container = own(seen)
   const stopping = seen.record?.stopping
   if (container === undefined || !isRunning(container) || stopping == null) return undefined
-  if (stopping.signalledAtMs === null) {
-    return act("Stopping", { _tag: "Signal", container, signal: seen.target?.spec.stop_signal ?? container.stopSignal })
-  }
-  const leftMs = stopping.signalledAtMs + (seen.target?.stopGraceMs ?? seen.timing.stopGraceMs) - seen.nowMs
-  return leftMs > 0 ? wait("Stopping", leftMs) : act("GraceIsOver", { _tag: "Kill", container })
+  if (stopping.signalledAtMs === null) return act("Stopping", { _tag: "Signal", container, signal: container.stopSignal })
+  const leftMs = stopping.signalledAtMs + graceMs(seen, container) - seen.nowMs
+  const { refused = null } = seen.record ?? {}
+  return leftMs > 0 ? wait("Stopping", leftMs, refused ? { refused } : {}) : act("GraceIsOver", { _tag: "Kill", container })
+}
+
+/**
+ * What a container was made with is what ends it: its row may ask for another program by now. Only a row that asks for this very
+ * container has the newer word, for a changed grace makes no new one.
+ */
+const graceMs = ({ desired, target, timing }: Observation, container: ObservedContainer): number => {
+  const wanted = target?.stopGraceMs ?? timing.stopGraceMs
+  return container.runsWanted && desired?.problem === null ? wanted : container.stopGraceMs ?? wanted
 }
 
 export const rowSaysRemoved = (seen: Observation): Finding | undefined => {

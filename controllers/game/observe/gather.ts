@@ -76,6 +76,7 @@ const unresponsive = (shown: ContainerSummary): FoundContainer => ({
   exit: null,
   startError: "",
   stopSignal: "SIGTERM",
+  stopGraceMs: null,
   restartsByItself: false,
   endpoint: ""
 })

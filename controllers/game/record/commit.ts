@@ -37,7 +37,7 @@ export const freshRecord = (gameId: GameId): RuntimeRecord => ({
 
 export const commitOf = (seen: Observation, change: Change): Commit => {
   const before = seen.record ?? freshRecord(seen.gameId)
-  const changed = { ...before, ...change.record, refused: change.refused ?? null }
+  const changed = { ...before, ...change.record, refused: change.refused ?? change.meanwhile?.refused ?? null }
   // A game that is not to run is on its way to no other revision.
   const next = seen.desired?.state === "running" ? changed : { ...changed, rollout: null }
   const conditions = conditionsOf(before.conditions, next, seen.desired?.problem, change.meanwhile ?? {}, seen.nowMs)

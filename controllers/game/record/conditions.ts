@@ -3,7 +3,7 @@
  * was told before is compared with what is so now only to find out whether it must be told anew.
  */
 import type { SpecProblem } from "../../../src/domain/GameSpec.ts"
-import type { Condition, ConditionType, RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
+import type { Condition, ConditionType, Refused, RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 
 /** Why it is on its way (`Progressing=True`) or not (`False`). */
 export interface Progress {
@@ -17,6 +17,8 @@ export interface Meanwhile {
   /** Why readiness cannot be told. */
   readonly unknown?: { readonly reason: string; readonly message: string }
   readonly progress?: Progress
+  /** The recorded refusal still holds. */
+  readonly refused?: Refused
 }
 
 type Told = Omit<Condition, "last_transition_at">

@@ -14,7 +14,8 @@ export type Outcome =
   | { readonly _tag: "StartFailed"; readonly failure: Failure; readonly containerId?: string }
   /** The image is being asked for in the background; the game is looked at again when that ends. */
   | { readonly _tag: "Fetching" }
-  | { readonly _tag: "Signalled" }
+  /** `refusal`: the engine does not know the signal, in its own words; the grace runs all the same. */
+  | { readonly _tag: "Signalled"; readonly refusal?: string }
   | { readonly _tag: "Removed" }
   /** The engine has answered with the same refusal for a while; it is asked again, less often. */
   | { readonly _tag: "Refused"; readonly failure: Failure }
@@ -33,7 +34,7 @@ export const outcomeChange = (seen: Observation, action: Action, outcome: Outcom
       return attemptFailed(seen, failure, { startedAtMs, ...(containerId ? { containerId } : {}) })
     }
     case "Signalled":
-      return signalSent(seen)
+      return signalSent(seen, outcome.refusal)
     case "Removed":
       return "container" in action && action.container.id === seen.record?.currentContainerId
         ? containerGone(seen, action.container.id, { _tag: "Removed", mode: action._tag === "Remove" ? action.mode : "leftover" })

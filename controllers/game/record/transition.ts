@@ -208,9 +208,13 @@ export const exchangeBegun = (seen: Observation): Change => ({
   }
 })
 
-export const signalSent = (seen: Observation): Change | undefined => {
+/** `refusal`: the engine did not take the signal, and says why; the grace counts from here all the same. */
+export const signalSent = (seen: Observation, refusal?: string): Change | undefined => {
   const stopping = seen.record?.stopping
-  return stopping ? { record: { stopping: { ...stopping, signalledAtMs: seen.nowMs } } } : undefined
+  return stopping ? {
+    record: { stopping: { ...stopping, signalledAtMs: seen.nowMs } },
+    ...(refusal === undefined ? {} : { refused: { action: "Signal", message: refusal, sinceMs: seen.nowMs } })
+  } : undefined
 }
 
 /** A rollout that is under way reached `phase`; one that nobody wants any more is over. */

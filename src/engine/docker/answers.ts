@@ -106,6 +106,7 @@ export const detail = (seen: Inspected, enginePort: number): ContainerDetail | u
     exit,
     startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error || failedStart(seen, startedAtMs, exit),
     stopSignal: seen.Config.StopSignal || "SIGTERM",
+    stopGraceMs: number(of[labels.stopGraceMs]),
     restartsByItself: !["", "no"].includes(seen.HostConfig.RestartPolicy.Name),
     endpoint: `http://${seen.Config.Hostname}:${enginePort}`
   }

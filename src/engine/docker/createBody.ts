@@ -14,7 +14,8 @@ export const labels = {
   imageRef: "com.galaxy.engine_image_ref",
   startedAtMs: "com.galaxy.started_at_ms",
   specHash: "com.galaxy.spec_hash",
-  generation: "com.galaxy.generation"
+  generation: "com.galaxy.generation",
+  stopGraceMs: "com.galaxy.stop_grace_ms"
 } as const
 export const ownerValue = "rtmanager"
 export const kindValue = "game-engine"
@@ -52,7 +53,8 @@ export const createBody = (
       [labels.imageRef]: template.imageRef,
       [labels.startedAtMs]: String(template.createdAtMs),
       [labels.specHash]: template.specHash,
-      [labels.generation]: String(template.generation)
+      [labels.generation]: String(template.generation),
+      [labels.stopGraceMs]: String(template.stopGraceMs)
     },
     HostConfig: {
       NetworkMode: networkId,

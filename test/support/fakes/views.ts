@@ -37,6 +37,7 @@ export const inspect = (world: EngineWorld, id: string, port: number): Container
     exit: ended ? container.exit : null,
     startError: container.startError || (ended ? executionError(container) : ""),
     stopSignal: container.stopSignal,
+    stopGraceMs: container.labels[labelNames.stopGraceMs] === undefined ? null : Number(container.labels[labelNames.stopGraceMs]),
     restartsByItself: container.restartsByItself,
     endpoint: `http://${container.hostname}:${port}`
   }
@@ -56,6 +57,7 @@ export const requestOf = ({ spec, ...template }: ContainerTemplate): ContainerRe
     [labelNames.imageRef]: template.imageRef,
     [labelNames.startedAtMs]: String(template.createdAtMs),
     [labelNames.specHash]: template.specHash,
-    [labelNames.generation]: String(template.generation)
+    [labelNames.generation]: String(template.generation),
+    [labelNames.stopGraceMs]: String(template.stopGraceMs)
   }
 })

@@ -70,12 +70,23 @@ describe("a spec", () => {
     [{ env: { A: 1 } }, "env.A", "values are text"],
     [{ labels: { "com.docker.x": "y" } }, "labels.com.docker.x", "the engine's own"],
     [{ labels: { Team: "y" } }, "labels.Team", "labels are small letters"],
-    [{ stop_signal: "TERM" }, "stop_signal", "signals begin with SIG"],
+    [{ stop_signal: "SIGFOO" }, "stop_signal", "the game could never be stopped: the engine knows no such signal"],
+    [{ stop_signal: "sigterm" }, "stop_signal", "one way to write it"],
+    [{ stop_signal: "SIGRTMIN+16" }, "stop_signal", "the engine counts to 15"],
+    [{ stop_signal: "RTMAX+1" }, "stop_signal", "beyond the last one"],
+    [{ stop_signal: "0" }, "stop_signal", "no signal"],
+    [{ stop_signal: "33" }, "stop_signal", "the C library's own"],
+    [{ stop_signal: "65" }, "stop_signal", "beyond the last one"],
+    [{ stop_signal: 15 }, "stop_signal", "a number is not text"],
     [{ stop_grace: "5" }, "stop_grace", "a unit is needed"],
     [{ pull_policy: "sometimes" }, "pull_policy", "one of three"]
   ] as const)("refuses %j at %s: %s", (spec, path, _because) => {
     const decoded = decodeSpec(spec)
     assert.isTrue(Result.isFailure(decoded))
     if (Result.isFailure(decoded)) assert.strictEqual(decoded.failure.path, path)
+  })
+
+  it.each(["SIGTERM", "INT", "SIGRTMIN", "RTMIN+15", "SIGRTMAX-14", "SIGRTMAX", "1", "31", "34", "64"])("takes the signal %s", (signal) => {
+    assert.isTrue(Result.isSuccess(decodeSpec({ stop_signal: signal })))
   })
 })

@@ -10,7 +10,7 @@ import { failure, gameLabels, id, inspected, run, useBadEngine, writes } from ".
 
 const g1 = "g1" as GameId
 const template: ContainerTemplate = {
-  gameId: g1, imageRef: "a/b:1", generation: 1, specHash: "v1:x", createdAtMs: 1, spec: {}
+  gameId: g1, imageRef: "a/b:1", generation: 1, specHash: "v1:x", createdAtMs: 1, stopGraceMs: 1000, spec: {}
 }
 const listed = (change: Record<string, unknown> = {}) =>
   ({ Id: id("a"), Names: ["/galaxy-game-g1"], ImageID: "sha256:1", State: "running", Created: 1, Labels: gameLabels, ...change })

@@ -5,7 +5,7 @@ import type { GameSpec } from "../../../src/domain/GameSpec.ts"
 import { createBody } from "../../../src/engine/docker/createBody.ts"
 
 const template = (spec: GameSpec): ContainerTemplate => ({
-  gameId: "g1" as GameId, imageRef: "galaxy/engine:1.4.2", generation: 3, specHash: "v1:abc", createdAtMs: 17, spec
+  gameId: "g1" as GameId, imageRef: "galaxy/engine:1.4.2", generation: 3, specHash: "v1:abc", createdAtMs: 17, stopGraceMs: 9000, spec
 })
 const body = (spec: GameSpec = {}, stateRoot?: string) =>
   createBody(template(spec), { stateRoot }, "net1") as Record<string, any>
@@ -18,7 +18,7 @@ describe("the body of a game's container", () => {
     assert.includeMembers(Env, ["GAME_STATE_PATH=/var/lib/galaxy-game", "STORAGE_PATH=/var/lib/galaxy-game"])
     assert.deepInclude(Labels, {
       "com.galaxy.owner": "rtmanager", "com.galaxy.kind": "game-engine", "com.galaxy.game_id": "g1",
-      "com.galaxy.engine_image_ref": "galaxy/engine:1.4.2", "com.galaxy.started_at_ms": "17"
+      "com.galaxy.engine_image_ref": "galaxy/engine:1.4.2", "com.galaxy.started_at_ms": "17", "com.galaxy.stop_grace_ms": "9000"
     })
   })
 

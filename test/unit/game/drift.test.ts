@@ -84,9 +84,6 @@ const due: ReadonlyArray<Case & { readonly inMs: number }> = [{
   name: "a failed replacement whose next try is not due", because: "a takeover lost its timer, and 1 s is 1 s (4, 10)",
   given: { record: otherRuns({ nextRestartAtMs: now + second }), list: [listed({ specHash: "v1:old" })] }, inMs: 1000
 }, {
-  name: "a game within its grace", because: "a takeover lost its timer, and the grace ends then (9)",
-  given: { game: stopWanted(), record: running({ ...stopping(29 * second), observedGeneration: 2 }) }, inMs: 1000
-}, {
   name: "a container that is being removed", because: "the engine is at work on it, and its event may be missed",
   given: { record: stopped(3), list: [listed({ state: "removing" })] }, inMs: 1000
 }, {
@@ -95,6 +92,9 @@ const due: ReadonlyArray<Case & { readonly inMs: number }> = [{
 }]
 
 const lookedAt: Cases = [{
+  name: "a game within its grace", because: "a takeover lost its timer, and only a closer look shows how long the grace is (9)",
+  given: { game: stopWanted(), record: running({ ...stopping(29 * second), observedGeneration: 2 }) }
+}, {
   name: "a row that nothing is recorded for", because: "a lost NOTIFY costs time, never correctness (2)",
   given: { record: null, list: [] }
 }, {

@@ -171,6 +171,16 @@ const ends: Cases = [{
     knows: { stopping: { ...stopBegun().stopping, signalledAtMs: now }, Ready: "False Stopping", Progressing: "True Stopping" }
   })
 }, {
+  name: "lets the grace run when the engine knows no such signal", because: "its job waits for the SIGKILL, and people are told why it takes so long (9)",
+  given: { desired: stopWanted(), record: running(stopBegun()), jobs: [stopJob(2)] }, action: signal,
+  outcome: { ...signalled, refusal: "Invalid signal: SIGFOO" },
+  then: known("running", {
+    knows: {
+      stopping: { ...stopBegun().stopping, signalledAtMs: now }, refused: { action: "Signal", message: "Invalid signal: SIGFOO", sinceMs: now },
+      Progressing: "True EngineRefuses"
+    }
+  })
+}, {
   name: "answers superseded to a start as soon as its stop begins", because: "it will never be carried out: the latest wish wins",
   given: { desired: stopWanted(), record: running(stopBegun()), jobs: [startJob(1, "1-0"), stopJob(2, "2-0")] }, action: signal, outcome: signalled,
   then: known("running", { results: ["1-0 failure superseded"] })

@@ -330,7 +330,40 @@ const twins: Cases = [{
 
 const stops: Cases = [{
   name: "asks the game to end with its own signal", because: "stop_signal is the game's own (9)",
-  given: { desired: stopWanted({ spec: { stop_signal: "SIGINT" } }), record: running(stopBegun()) }, then: act("Stopping", "Signal c1 SIGINT")
+  given: { desired: stopWanted({ spec: { stop_signal: "SIGINT" } }), record: running(stopBegun()), containers: [live({ stopSignal: "SIGINT" })] },
+  then: act("Stopping", "Signal c1 SIGINT")
+}, {
+  name: "asks the old container to end with the signal that it was made with", because: "its program does not know the new row's: it would not save (9, 10)",
+  given: {
+    desired: changed({ spec: { stop_signal: "SIGUSR1" } }), record: running({ ...exchanging(0), ...stopBegun("exchange") }),
+    containers: [live({ stopSignal: "SIGINT" })]
+  },
+  then: act("Stopping", "Signal c1 SIGINT")
+}, {
+  name: "gives the old container the grace that it was made with", because: "it needs that long to save, whatever the new one needs (9, 10)",
+  given: {
+    desired: changed({ spec: { stop_grace: "1s" } }), record: running(exchanging(10 * second)), containers: [live({ stopGraceMs: 2 * minute })]
+  },
+  then: wait("Stopping", 110_000)
+}, {
+  name: "gives a container the newer grace of the row that asks for this very container", because: "a change of stop_grace makes no new one (9)",
+  given: {
+    desired: stopWanted({ spec: { stop_grace: "2m" } }), record: running({ ...stopping(30 * second) }), containers: [live({ stopGraceMs: second })]
+  },
+  then: wait("Stopping", 90_000)
+}, {
+  name: "gives it the grace that it was made with when its row cannot be carried out", because: "nothing is known of what such a row wants (9)",
+  given: {
+    desired: stopWanted({ problem: spec.problem, spec: {} }), record: running({ ...stopping(30 * second) }), containers: [live({ stopGraceMs: 2 * minute })]
+  },
+  then: wait("Stopping", 90_000)
+}, {
+  name: "goes on saying that the engine refuses the signal while the grace runs", because: "a refused signal ends in SIGKILL after the grace, told (9)",
+  given: {
+    desired: stopWanted(),
+    record: running({ ...stopping(10 * second), refused: { action: "Signal", message: "Invalid signal: SIGFOO", sinceMs: now - 10 * second } })
+  },
+  then: wait("Stopping", 20_000)
 }, {
   name: "sends the signal again when nobody knows whether it was sent", because: "a crash between signal and record: better twice than never (9)",
   given: { desired: stopWanted(), record: running(stopBegun()) }, then: act("Stopping", "Signal c1 SIGTERM")
