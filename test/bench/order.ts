@@ -10,6 +10,7 @@ import { median, percentile } from "./measure.ts"
 const inWorld = async (engine: Engine, work: (world: World, log: EngineLog) => Promise<void>): Promise<void> => {
   const world = new World(engine.host)
   await world.open()
+  await world.makeWideNetwork()
   const log = await EngineLog.open(world.docker)
   try {
     await warmController(world)

@@ -197,6 +197,11 @@ export class World {
     return this.docker.listContainers({ all: true, filters: { label: [owner, `com.galaxy.game_id=${gameId}`] } })
   }
 
+  /** The games' network, made before any controller makes it, with room for thousands: an engine's own pools may have 253 addresses each. */
+  async makeWideNetwork(): Promise<void> {
+    await this.docker.createNetwork({ Name: this.network, Driver: "bridge", IPAM: { Driver: "default", Config: [{ Subnet: "10.199.0.0/20" }] } })
+  }
+
   /** A container made by hand with the five labels. */
   async runByHand(gameId: string, options: { name?: string; labels?: Record<string, string>; image?: string; restarts?: boolean } = {}): Promise<string> {
     const image = options.image ?? environment.images.game
