@@ -54,7 +54,7 @@ const section = (cases: ReadonlyArray<Case>, [row, title]: readonly [string, str
 }
 
 const ends: ReadonlyArray<readonly [string, RunEnd]> = [
-  ["0", "ended well"], ["1 to 255, so also 137 (SIGKILL) and 143 (SIGTERM) that nobody of ours sent", "ended badly"], ["any, killed for its memory", "oom"],
+  ["0", "ended well"], ["1 to 255, so also 137 (SIGKILL) and 143 (SIGTERM) that nobody of ours sent", "ended badly"], ["137, and the engine says that it was for its memory", "oom"],
   ["lost by the engine, or it never ran, or its container was removed", "end unknown"], ["none: the last start failed", "start failed"]
 ]
 

@@ -176,6 +176,17 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     await world.status("oom1", "stopped")
   })
 
+  it("takes a game that lost a child for its memory and ended well for one that ended well", async () => {
+    await world.insertGame("oom2", {
+      policy: "on_failure", spec: { command: ["/bin/sh", "-c", "/bin/sh -c 'x=a; while :; do x=$x$x; done'; exit 0"], resources: { memory: "16Mi" } }
+    })
+    const event = await until("the event", async () => (await world.health("oom2", "container_exited"))[0])
+    assert.deepInclude(JSON.parse(event.details!), { exit_code: 0, oom_in_container: true })
+    const record = await world.status("oom2", "stopped")
+    assert.deepInclude(record, { exit_code: 0, oom_killed: false, next_restart_at: null })
+    assert.lengthOf(await world.health("oom2", "container_oom"), 0)
+  })
+
   it("waits 1 s, 2 s, 4 s before it restarts a game that keeps ending", async () => {
     await world.insertGame("loop1", { spec: { command: ["/bin/false"] } })
     const starts = await until("three restarts", async () => {

@@ -102,7 +102,7 @@ const asWanted = (worlds: Worlds, row: GameRow, record: RecordRow, main: FakeCon
 
 /** It ran or failed, and its policy does not start it again. */
 const isOver = (row: GameRow, record: RecordRow): boolean =>
-  row.restart_policy === "never" || (row.restart_policy === "on_failure" && record.exit_code === 0 && !record.oom_killed)
+  row.restart_policy === "never" || (row.restart_policy === "on_failure" && record.exit_code === 0)
 
 const runsWanted = (row: GameRow, record: RecordRow): boolean => {
   const spec = decodeSpec(row.spec)

@@ -106,6 +106,7 @@ const people: ReadonlyArray<Kind> = [
   [4, onContainer("exit 3", ({ engine }, { id }) => engine.exit(id, 3))],
   [3, onContainer("exit 0", ({ engine }, { id }) => engine.exit(id, 0))],
   [2, onContainer("oom", ({ engine }, { id }) => engine.exit(id, 137, true))],
+  [1, onContainer("exit 0 after the oom of a child", ({ engine }, { id }) => engine.exit(id, 0, true))],
   [2, onContainer("docker pause", ({ engine }, { id }) => engine.pause(id))],
   [2, onContainer("docker update --restart always", ({ armedAtMs, engine }, container) => {
     container.restartsByItself = true

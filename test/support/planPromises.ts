@@ -143,6 +143,9 @@ export const mistold = (before: World, after: World): string | undefined => {
     if (expected !== wanted) return `${type} is told as ${expected ? "expected" : "unexpected"}`
     if (because !== record?.stopping?.because) return `${type} is told because of ${because}`
     const exit = before.containers.find(({ id }) => id === containerId)?.exit
+    const isOom = exit?.oomKilled === true && exit.code === 137
+    if ((type === "container_oom") !== isOom) return `${type} is told of a game that was ${isOom ? "" : "not "}killed for its memory`
+    if ((details.oom_in_container === true) !== (exit?.oomKilled === true && !isOom)) return "the kill of a child is told wrongly"
     if (details.exit_code !== (exit?.code ?? 0) || (details.exit_code_lost === true) !== (exit?.finishedAtMs == null)) return `${type} is told with code ${details.exit_code}`
   }
   return undefined

@@ -104,6 +104,7 @@ const states: ReadonlyArray<Named<Partial<ModelContainer>>> = [
   named("exited 1", exit(1)),
   named("exited, code lost", exit(0, null)),
   named("oom", { state: "exited", exit: { code: 137, oomKilled: true, finishedAtMs: startMs - 100 } }),
+  named("exited 0, oom of a child", { state: "exited", exit: { code: 0, oomKilled: true, finishedAtMs: startMs - 100 } }),
   named("dead", { ...exit(137), state: "dead" }),
   named("removing", { ...exit(137), state: "removing" }),
   named("unresponsive", { state: "unresponsive" })

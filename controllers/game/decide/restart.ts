@@ -1,8 +1,8 @@
 /**
  * The restart policy: which end of a run it starts again after, and when. Pure.
  *
- * An exit code of 137 (128 + SIGKILL) is a failure like any other non-zero one; a kill for want of memory is a kind of its own
- * (`oom`). An end that was asked for is not the policy's business: see `ended` in record/transition.ts.
+ * An exit code of 137 (128 + SIGKILL) is a failure like any other non-zero one; a kill of the game itself for want of memory is a
+ * kind of its own (`oom`). A game whose child was killed for it ended with the exit code that it ended with. An end that was asked for is not the policy's business: see `ended` in record/transition.ts.
  */
 import type { RestartPolicy } from "../../../src/domain/Game.ts"
 import type { Observation } from "../../../src/domain/Observation.ts"

@@ -7,7 +7,7 @@ import { isRunning, type Observation, type ObservedContainer } from "../../../sr
 import { specHash } from "../../../src/domain/specHash.ts"
 import type { Change } from "../record/change.ts"
 import { operation } from "../record/operations.ts"
-import { began, cleanSlate, startKind } from "../record/transition.ts"
+import { began, cleanSlate, isOomKill, startKind } from "../record/transition.ts"
 import { startWanted } from "./restart.ts"
 import { act, type Finding, record } from "./step.ts"
 
@@ -83,7 +83,7 @@ const adoptedAtRest = (seen: Observation, main: ObservedContainer): Change => ({
     // Not when it ended: a first installation would remove at once what people kept for longer than the retention.
     stoppedAtMs: seen.nowMs,
     exitCode: main.exit?.code ?? null,
-    oomKilled: main.exit?.oomKilled ?? false,
+    oomKilled: main.exit !== null && isOomKill(main.exit),
     specHash: null
   },
   operations: [operation(seen, "reconcile_adopt", { source: "auto_reconcile", containerId: main.id, imageRef: main.imageRef })]

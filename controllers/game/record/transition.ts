@@ -4,7 +4,7 @@
  */
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import type { HealthEvent } from "../../../src/domain/Health.ts"
-import type { Observation, ObservedContainer } from "../../../src/domain/Observation.ts"
+import type { ContainerExit, Observation, ObservedContainer } from "../../../src/domain/Observation.ts"
 import type { Operation, OperationKind } from "../../../src/domain/Operation.ts"
 import type { RolloutPhase, RuntimeRecord, StopCause } from "../../../src/domain/RuntimeRecord.ts"
 import { hasNewWish } from "../decide/jobs.ts"
@@ -96,22 +96,27 @@ const running = (seen: Observation, container: ObservedContainer): RecordChange 
   }
 }
 
+/** The engine tells of any kill for memory in the container; the game itself was killed only when it ended by SIGKILL. */
+export const isOomKill = ({ code, oomKilled }: ContainerExit): boolean => oomKilled && code === 137
+
 /** The recorded container ended: told with its exit code, and whether that was asked for, by the intent that was recorded. */
 export const ended = (seen: Observation, main: ObservedContainer, before: RuntimeRecord): Change => {
   const expected = endIsWanted(seen) || seen.desired === null || before.stopping !== null
   const exit = main.exit ?? { code: 0, oomKilled: false, finishedAtMs: null }
   const lost = exit.finishedAtMs === null
   const endedAtMs = exit.finishedAtMs ?? seen.nowMs
-  const end = { exitCode: lost ? null : exit.code, oomKilled: exit.oomKilled }
+  const oomKilled = isOomKill(exit)
+  const end = { exitCode: lost ? null : exit.code, oomKilled }
   const event: HealthEvent = {
     containerId: main.id,
-    type: exit.oomKilled ? "container_oom" : "container_exited",
+    type: oomKilled ? "container_oom" : "container_exited",
     occurredAtMs: endedAtMs,
     details: {
       exit_code: exit.code,
       expected,
       ...(before.stopping === null ? {} : { because: before.stopping.because }),
-      ...(lost ? { exit_code_lost: true } : {})
+      ...(lost ? { exit_code_lost: true } : {}),
+      ...(exit.oomKilled && !oomKilled ? { oom_in_container: true } : {})
     }
   }
   return {

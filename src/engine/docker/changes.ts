@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { EngineError } from "../ContainerEngine.ts"
 import type { Inspected } from "./answers.ts"
 import { inspected } from "./looks.ts"
-import { change, type Verbs, wholeId } from "./verbs.ts"
+import { change, type Verbs, wholeId, withReason } from "./verbs.ts"
 
 type Done = Effect.Effect<void, EngineError>
 
@@ -23,7 +23,9 @@ const unlessGone = (call: Effect.Effect<unknown, EngineError>): Done =>
 const kill = (verbs: Verbs, id: string, signal: string): Done =>
   change(verbs, "kill", "kill", {}, (client, abortSignal) => client.getContainer(id).kill({ signal, abortSignal })).pipe(
     unlessGone,
-    unlessDone(verbs, id, ({ State }) => !alive.has(State.Status))
+    unlessDone(verbs, id, ({ State }) => !alive.has(State.Status)),
+    // Older engines answer 500 for a signal that they do not send.
+    Effect.mapError((error) => error.message.includes("not support signal") ? withReason(error, "Invalid") : error)
   )
 
 const unpause = (verbs: Verbs, id: string): Done =>

@@ -227,8 +227,13 @@ const exits: Cases = [...([
   given: { record: running({ restartCount, startedAtMs: now - 100 - upMs }), containers: [exited(3, { startedAtMs: now - 100 - upMs })] },
   then: ended("container_exited c1 3 unexpected", now + pauseMs)
 })), {
-  name: "counts an OOM kill with exit 0 as a failure", because: "the engine killed a child and the main process ended on it (6)",
-  given: { desired: onFailure(), containers: [exited(0, { exit: { ...oom, code: 0 } })] }, then: ended("container_oom c1 0 unexpected", now + 1000)
+  name: "takes a game that lost a child for its memory and ended well for one that ended well", because: "the exit code decides (6)",
+  given: { desired: onFailure(), containers: [exited(0, { exit: { ...oom, code: 0 } })] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 0 unexpected"], knows: { oomKilled: false, nextRestartAtMs: null } })
+}, {
+  name: "takes one that ended badly on it for one that ended badly", because: "container_oom is for the game itself (6)",
+  given: { desired: onFailure(), containers: [exited(0, { exit: { ...oom, code: 1 } })] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 1 unexpected"], knows: { oomKilled: false, nextRestartAtMs: now + 1000 } })
 }, {
   name: "believes no exit code that the engine lost", because: "after a restart of its own the engine says 0 for what it never saw end",
   given: { desired: onFailure(), containers: [exited(0, { exit: { code: 0, oomKilled: false, finishedAtMs: null } })] },
@@ -269,6 +274,10 @@ const adopts = (status: "running" | "stopped", adopt: string | null, knows = {})
 })
 
 const adoptions: Cases = [{
+  name: "adopts what lost a child for its memory and ended well as such", because: "container_oom is for the game itself (6, 7)",
+  given: { desired: null, record: null, containers: [byHand({ state: "exited", exit: { ...oom, code: 0 } })] },
+  then: adopts("stopped", "stopped never galaxy/engine:1.4.2", { exitCode: 0, oomKilled: false })
+}, {
   name: "adopts what runs without row and record", because: "its id, its label's image, and a desired row with policy never (7)",
   given: { desired: null, record: null, containers: [byHand({ imageRef: "galaxy/engine:1.3.0" })] },
   then: adopts("running", "running never galaxy/engine:1.3.0", { currentContainerId: "h1", currentImageRef: "galaxy/engine:1.3.0" })
