@@ -15,7 +15,7 @@ const mayImport = {
   "src/streams": ["src/clock", "src/domain", "src/telemetry", "src/store"],
   "src/http": ["src/clock", "src/domain", "src/telemetry", "src/controller"],
   "src/store/postgres": ["src/domain", "src/telemetry", "src/store"],
-  "src/engine/docker": ["src/domain", "src/telemetry", "src/engine"],
+  "src/engine/docker": ["src/clock", "src/domain", "src/telemetry", "src/engine"],
   "src/streams/redis": ["src/clock", "src/domain", "src/telemetry", "src/streams"],
   "src/config.ts": ["src/domain"]
 }

@@ -6,6 +6,7 @@ import { homedir, hostname } from "node:os"
 import { join } from "node:path"
 import { startActing } from "../controllers/game/acting.ts"
 import type { GameController } from "../controllers/game/controller.ts"
+import { makeClockSteps } from "../controllers/game/observe/ClockSteps.ts"
 import { type Config, readConfig } from "./config.ts"
 import { lead } from "./controller/Leader.ts"
 import { type LeaderState, roleOf } from "./controller/role.ts"
@@ -58,14 +59,15 @@ const permissionOf = ({ lost, remainingMs }: Term): Permission => ({
 })
 
 /** What this controller does while it holds the lease. */
-const act = (config: Config, running: Ref.Ref<GameController | undefined>) => (term: Term) => {
+const act = (config: Config, running: Ref.Ref<GameController | undefined>, clockSteps = makeClockSteps()) => (term: Term) => {
   const acting = Effect.gen(function*() {
     const controller = yield* startActing({
       workers: config.workers,
       resyncMs: config.reconcileIntervalMs,
       pullPolicy: config.pullPolicy,
       timing: { stopGraceMs: config.stopGraceMs, retentionMs: config.retentionMs, backoff: defaultBackoff },
-      drainMs
+      drainMs,
+      clockSteps
     })
     yield* Effect.acquireRelease(Ref.set(running, controller), () => Ref.set(running, undefined))
     return yield* Effect.never

@@ -17,6 +17,7 @@ import { GameReader } from "../../src/store/GameReader.ts"
 import type { GameWriter } from "../../src/store/GameWriter.ts"
 import { Exchanges, makeExchanges } from "./act/Exchanges.ts"
 import { makePulls, Pulls } from "./act/Pulls.ts"
+import { ClockSteps, makeClockSteps } from "./observe/ClockSteps.ts"
 import { type Reconciliation, reconcile } from "./reconcile.ts"
 import { resync } from "./resync.ts"
 
@@ -29,6 +30,8 @@ export interface GameControllerOptions {
   readonly pullPolicy: PullPolicy
   readonly timing: Timing
   readonly drainMs?: number
+  /** Of the process: a step of the clock also ends a term. Default: of this controller. */
+  readonly clockSteps?: ClockSteps["Service"]
 }
 
 export interface GameController {
@@ -58,6 +61,7 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
     // Its keys are the games' ids.
     wake: (gameId) => add(gameId as GameId, { priority: Priority.Begun, trigger: "image pull" })
   })
+  const clockSteps = options.clockSteps ?? makeClockSteps()
   const known = yield* makeKnownEngine(engine)
   yield* runController({
     name: "game",
@@ -69,6 +73,7 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
         Effect.tap(logReconciliation),
         Effect.map(({ next }) => next),
         Effect.provideService(Exchanges, exchanges),
+        Effect.provideService(ClockSteps, clockSteps),
         Effect.provideService(Pulls, makePulls(engine, background))
       ),
     isQuiet: ({ reason }) => reason === "Conflict" || reason === "NotLeader" || reason === "Fenced",

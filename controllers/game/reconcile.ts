@@ -15,6 +15,7 @@ import type { Pulls } from "./act/Pulls.ts"
 import { decide } from "./decide/decide.ts"
 import type { Action, Plan, Step } from "./decide/step.ts"
 import { assess } from "./observe/assess.ts"
+import type { ClockSteps } from "./observe/ClockSteps.ts"
 import { gather, type GatherOptions } from "./observe/gather.ts"
 import { type Outcome, outcomeCommit } from "./record/outcome.ts"
 
@@ -36,7 +37,7 @@ export interface Reconciliation {
   readonly next: Next
 }
 
-type Services = GameReader | GameWriter | ContainerEngine | Pulls | Exchanges
+type Services = GameReader | GameWriter | ContainerEngine | Pulls | Exchanges | ClockSteps
 
 export const reconcile = Effect.fnUntraced(function*(gameId: GameId, run: Run, options: ReconcileOptions): Effect.fn.Return<
   Reconciliation,

@@ -1,5 +1,6 @@
 /** The resync: one list and one query, and only the games that differ, or are due before the next one, are looked at. */
 import { Clock, Effect, Metric } from "effect"
+import { monotonicMs } from "../../src/clock/monotonic.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
@@ -24,7 +25,7 @@ export interface ResyncOptions {
 export const resync = Effect.fnUntraced(function*(options: ResyncOptions) {
   const engine = yield* ContainerEngine
   const reader = yield* GameReader
-  const startedMs = yield* Clock.currentTimeMillis
+  const startedMs = yield* monotonicMs
   const engineId = yield* options.engineId
   // The list comes first: what is made after it is also recorded after it, and a look at it too many does no harm.
   const containers = yield* engine.list()
@@ -34,7 +35,7 @@ export const resync = Effect.fnUntraced(function*(options: ResyncOptions) {
   const due = differing(rows, containers, { ...options, engineId, nowMs, withinMs: options.resyncMs })
   yield* Effect.forEach(due, ({ gameId, inMs }) => options.enqueue(gameId, inMs), { discard: true })
   const differ = due.filter(({ inMs }) => inMs === 0).length
-  yield* Metric.update(metrics.sweepSeconds, (nowMs - startedMs) / 1000)
+  yield* Metric.update(metrics.sweepSeconds, ((yield* monotonicMs) - startedMs) / 1000)
   yield* Metric.update(metrics.sweepDrift, differ)
   yield* Effect.logDebug("resync", { games: rows.length, containers: containers.length, differing: differ })
   return differ

@@ -19,6 +19,20 @@ export interface Mutant {
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
+    name: "a time in the future is waited for",
+    file: "controllers/game/decide/rules.ts",
+    from: ",\n  ClockSetBack: clockSetBack",
+    to: "",
+    caughtBy: { project: "simulation", file: "test/simulation/clock.test.ts", test: "waits for no longer than a whole back-off" }
+  },
+  {
+    name: "a grace is over when the clock is set forward",
+    file: "controllers/game/observe/ClockSteps.ts",
+    from: "return isKnown ? moved(record, offsetMs - first.offsetMs) : record",
+    to: "return record",
+    caughtBy: { project: "simulation", file: "test/simulation/clock.test.ts", test: "a stop's grace lasts as long as it was to last when the clock is set" }
+  },
+  {
     name: "a job is acknowledged before it is committed",
     file: "src/streams/JobConsumer.ts",
     from: "  const found = yield* writer.takeJobs(jobs)\n",

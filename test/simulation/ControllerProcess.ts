@@ -2,8 +2,9 @@
  * One process of the controller as `src/main.ts` composes it, over the fakes: leader, store, engine, streams, game
  * controller, job consumer, outbox relay. It can die at any call, be told to end, or lose its way to a service.
  */
-import { Deferred, Effect, Exit, Fiber, Layer, Scope, SubscriptionRef } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer, Scope, SubscriptionRef } from "effect"
 import { startActing } from "../../controllers/game/acting.ts"
+import { makeClockSteps } from "../../controllers/game/observe/ClockSteps.ts"
 import { lead } from "../../src/controller/Leader.ts"
 import type { LeaderState } from "../../src/controller/role.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
@@ -21,9 +22,10 @@ import { type FaultPlan, faultyEngine, faultyLease, faultyReader, faultyStreams,
 import type { EngineWorld } from "../support/fakes/EngineWorld.ts"
 import type { StoreWorld } from "../support/fakes/StoreWorld.ts"
 import type { StreamsWorld } from "../support/fakes/StreamsWorld.ts"
+import type { SettableClock } from "../support/wallClock.ts"
 import { makeWatch, type Watch } from "./watching.ts"
 
-export interface Worlds {
+export interface Worlds extends SettableClock {
   readonly engine: EngineWorld
   readonly store: StoreWorld
   readonly streams: StreamsWorld
@@ -63,7 +65,9 @@ export const startProcess = Effect.fnUntraced(function*(
   const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
   const watch = makeWatch({ ...worlds, maxExchanges, violated })
   const lease = Layer.succeed(Lease, faultyLease(life, makeFakeLease(worlds.store)))
-  const main = lead({ holder: name, ttlMs: leaseMs, state, act: act(worlds, life, watch) }).pipe(Effect.provide(lease), Effect.exit)
+  const main = lead({ holder: name, ttlMs: leaseMs, state, act: act(worlds, life, watch) }).pipe(
+    Effect.provide(lease), Effect.provideService(Clock.Clock, worlds.clock), Effect.exit
+  )
   const scope = yield* Scope.make()
   yield* Effect.addFinalizer(() => Effect.sync(() => kill(life)))
   const running = yield* Effect.forkIn(main, scope)
@@ -80,13 +84,13 @@ export const startProcess = Effect.fnUntraced(function*(
   }
 })
 
-const act = ({ engine, store, streams }: Worlds, life: Life, watch: Watch) => (term: Term) => {
+const act = ({ engine, store, streams }: Worlds, life: Life, watch: Watch, clockSteps = makeClockSteps()) => (term: Term) => {
   const permission = {
     lost: term.lost,
     guard: Effect.flatMap(term.remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
   }
   const acting = Effect.gen(function*() {
-    yield* startActing({ workers: 4, maxExchanges, resyncMs, pullPolicy: "if_missing", timing, drainMs })
+    yield* startActing({ workers: 4, maxExchanges, resyncMs, pullPolicy: "if_missing", timing, drainMs, clockSteps })
     return yield* Effect.never
   })
   const services = Layer.effect(

@@ -110,7 +110,7 @@ const people: ReadonlyArray<Kind> = [
   [2, onContainer("docker pause", ({ engine }, { id }) => engine.pause(id))],
   [2, onContainer("docker update --restart always", ({ armedAtMs, engine }, container) => {
     container.restartsByItself = true
-    armedAtMs.set(container.id, engine.nowMs)
+    armedAtMs.set(container.id, engine.steadyMs)
   })],
   [2, onContainer("docker rename", ({ engine }, { id, name }) => engine.rename(id, `${name}-renamed`))],
   [4, onContainer("docker start", ({ engine }, { id }) => engine.start(id))],
@@ -209,6 +209,10 @@ const fate: ReadonlyArray<Kind> = [
     return () => simulation.engine.switchTo(simulation.homeEngine)
   })],
   [1, () => act("the lease's row is deleted", ({ store }) => void Object.assign(store.lease, { isGone: true }))],
+  [2, (random) => {
+    const ms = pick(random, [-3_600_000, 3_600_000, -90_000, 20_000])
+    return act(`the wall clock is set by ${ms} ms`, ({ wall }) => void (wall.offsetMs += ms))
+  }],
   [1, () => act("docker network rm", ({ engine }) => engine.removeNetwork())],
   [6, (random) => controllerEnds("killed", between(random, 50, 9000))],
   [2, (random) => controllerEnds("stopped", between(random, 50, 3000))],
@@ -255,7 +259,7 @@ export const calm = (simulation: Simulation): Effect.Effect<void, never, Scope.S
   Effect.gen(function*() {
     const { engine, processes, store, streams } = simulation
     simulation.note("calm")
-    simulation.calmSinceMs = engine.nowMs
+    simulation.calmSinceMs = engine.steadyMs
     simulation.faults = () => undefined
     if (engine.engineId !== simulation.homeEngine) engine.switchTo(simulation.homeEngine)
     for (const { answers } of [engine, store, streams]) answers.up()

@@ -10,6 +10,7 @@ import type { Fault, FaultPlan } from "../support/fakes/faults.ts"
 import { StoreWorld } from "../support/fakes/StoreWorld.ts"
 import { StreamsWorld } from "../support/fakes/StreamsWorld.ts"
 import { between, makeSurroundings } from "../support/fakes/Surroundings.ts"
+import { settableClock } from "../support/wallClock.ts"
 import { type ControllerProcess, startProcess, type Worlds } from "./ControllerProcess.ts"
 
 /** When every simulation begins. */
@@ -49,8 +50,9 @@ export const simulate = <A, E>(
   }).pipe(Random.withSeed(seed))
 
 const makeSimulation: Effect.Effect<Simulation, never, Scope.Scope> = Effect.gen(function*() {
-  const surroundings = yield* makeSurroundings
   const clock = yield* Clock.Clock
+  const settable = yield* settableClock
+  const surroundings = yield* Effect.provideService(makeSurroundings, Clock.Clock, settable.clock)
   const trace: Array<string> = []
   const violations: Array<string> = []
   const note = (text: string) => void trace.push(`${((clock.currentTimeMillisUnsafe() - startMs) / 1000).toFixed(3).padStart(9)}  ${text}`)
@@ -67,6 +69,7 @@ const makeSimulation: Effect.Effect<Simulation, never, Scope.Scope> = Effect.gen
     engine,
     store: new StoreWorld(surroundings),
     streams: new StreamsWorld(surroundings),
+    ...settable,
     random: surroundings.random,
     trace,
     violations,
@@ -75,7 +78,7 @@ const makeSimulation: Effect.Effect<Simulation, never, Scope.Scope> = Effect.gen
     homeEngine: engine.engineId,
     engineWasChanged: false,
     armedAtMs: new Map(),
-    calmSinceMs: startMs,
+    calmSinceMs: -Infinity,
     faults: () => undefined,
     processes: []
   }

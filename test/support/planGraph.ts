@@ -3,6 +3,7 @@
  * edges are steps that are carried out, get lost, fail or are refused, the passing of time, and engines that fall silent or
  * change.
  */
+import { writtenBy } from "../../controllers/game/decide/clockSetBack.ts"
 import { answerAgain, fallSilent, type ModelContainer, pass, planWorld, step, switchEngine, timing, type World } from "./planModel.ts"
 import { graceMs } from "./planPromises.ts"
 
@@ -28,8 +29,8 @@ export const key = (world: World): string => {
       record.engineId, record.specHash, record.observedGeneration, Math.min(record.restartCount, 2),
       at(record.nextRestartAtMs), Math.min(record.failureCount, 2), record.lastErrorCode, record.lastErrorReason,
       record.exitCode, record.oomKilled,
-      record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + graceMs(world))],
-      record.rollout?.phase, record.refused !== null,
+      record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + timing.stopGraceMs)],
+      record.rollout?.phase, record.refused !== null, writtenBy(record, nowMs, timing) === record,
       record.stoppedAtMs === null ? "" : at(record.stoppedAtMs + timing.retentionMs),
       record.conditions.map(({ reason, status }) => `${status} ${reason}`)
     ],

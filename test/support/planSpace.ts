@@ -71,6 +71,8 @@ export const records: ReadonlyArray<Named<RuntimeRecord | null>> = [
   named("stopped, failed restart", known("stopped", { ...ended(1, 1000), ...failure })),
   named("stopped, no container", known("stopped", { exitCode: 0, stoppedAtMs: startMs - 1000 })),
   named("stopped, failed start", known("stopped", { ...failure, nextRestartAtMs: startMs + 1000 })),
+  named("running, stopping, an hour ahead", known("running", { ...held, stopping: stopping("row", -3_600_000) })),
+  named("stopped, exit 1, all an hour ahead", known("stopped", { ...ended(1, -3_600_000), nextRestartAtMs: startMs + 3_604_000, restartCount: 3 })),
   named("removed", known("removed", { removedAtMs: startMs - 1000 }))
 ]
 

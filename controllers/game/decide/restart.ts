@@ -56,6 +56,12 @@ export const retryAtMs = (seen: Observation, reason: string, failures: number): 
   return seen.nowMs + (reason === "NameTaken" ? Math.min(waitMs, heldNameMaxMs) : waitMs)
 }
 
+/** The longest that `nextRestartAtMs` of such a record can lie ahead when it is written. */
+export const longestWaitMs = ({ failureCount, lastErrorReason, restartCount }: RuntimeRecord, backoff: Backoff): number => {
+  const waitMs = backoffMs(backoff, Math.max(failureCount - 1, restartCount))
+  return failureCount > 0 && restartCount === 0 && lastErrorReason === "NameTaken" ? Math.min(waitMs, heldNameMaxMs) : waitMs
+}
+
 /** Counts restarts in a row: the first waits the base time, and a stable run begins the count anew. */
 export const restartAfter = (
   seen: Observation,

@@ -5,6 +5,7 @@
  */
 import type { Observation } from "../../../src/domain/Observation.ts"
 import { policyLeavesItEnded } from "./atRest.ts"
+import { clockSetBack } from "./clockSetBack.ts"
 import { containerUnresponsive, engineChanged, engineRenamed } from "./engineUnknown.ts"
 import { recordedContainerGone, recordedContainerResumed, recordedRunEnded } from "./recordedRun.ts"
 import { engineRemoving, noRow, removedForGood, strayContainer } from "./removedGame.ts"
@@ -30,7 +31,8 @@ export const factRules = rules({
   RecordedContainerResumed: recordedContainerResumed,
   UnrecordedStart: unrecordedStart,
   AdoptableContainer: adoptableContainer,
-  EngineRenamed: engineRenamed
+  EngineRenamed: engineRenamed,
+  ClockSetBack: clockSetBack
 })
 
 export const actRules = rules({

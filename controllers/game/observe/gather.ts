@@ -12,6 +12,7 @@ import { Exchanges } from "../act/Exchanges.ts"
 import { Pulls } from "../act/Pulls.ts"
 import { wantedPull } from "../decide/pull.ts"
 import { fateOf } from "./assess.ts"
+import { ClockSteps } from "./ClockSteps.ts"
 
 export interface GatherOptions {
   readonly timing: Timing
@@ -25,7 +26,8 @@ export interface GatherOptions {
 export const gather = Effect.fnUntraced(function*(gameId: GameId, options: GatherOptions) {
   const engine = yield* ContainerEngine
   const expected = yield* options.engineId
-  const { game, jobs, lastHealth, record } = yield* (yield* GameReader).load(gameId)
+  const { game, jobs, lastHealth, record: written } = yield* (yield* GameReader).load(gameId)
+  const record = yield* (yield* ClockSteps).follow(gameId, written)
   // "There is no such game" is not said on a hint.
   const hint = game === null && jobs.length > 0 ? undefined : engine.known(gameId)
   const known = hint ?? (yield* engine.list(gameId)).map(({ id }) => id)

@@ -123,7 +123,8 @@ export const ended = (seen: Observation, main: ObservedContainer, before: Runtim
     record: {
       status: "stopped",
       ...end,
-      stoppedAtMs: endedAtMs,
+      // By the engine's clock, which may be ahead of this one.
+      stoppedAtMs: Math.min(endedAtMs, seen.nowMs),
       stopping: null,
       ...atEnd(seen),
       ...(expected ? { restartCount: 0, nextRestartAtMs: null } : restartAfter(seen, before, { ...before, ...end, endedAtMs })),

@@ -5,6 +5,7 @@
 import type { Readable } from "node:stream"
 import type Docker from "dockerode"
 import { Cause, Clock, Effect, Queue, Schedule, Schema, Stream } from "effect"
+import { monotonicMsOf } from "../../clock/monotonic.ts"
 import { isGameId } from "../../domain/GameId.ts"
 import type { EngineError, EngineEvent } from "../ContainerEngine.ts"
 import type { KnownContainers } from "../KnownContainers.ts"
@@ -78,7 +79,7 @@ const read = (body: Readable, options: EventOptions): Stream.Stream<EngineEvent,
     Effect.gen(function*() {
       const clock = yield* Clock.Clock
       const objects = new JsonObjectStream()
-      let lastMs = clock.currentTimeMillisUnsafe()
+      let lastMs = monotonicMsOf(clock)
       const fail = (cause: unknown) => {
         Queue.failCauseUnsafe(queue, Cause.fail(engineError({ operation: "events" }, cause)))
       }
@@ -89,7 +90,7 @@ const read = (body: Readable, options: EventOptions): Stream.Stream<EngineEvent,
       }))
       Queue.offerUnsafe(queue, { _tag: "Opened" })
       body.on("data", (chunk: Uint8Array) => {
-        lastMs = clock.currentTimeMillisUnsafe()
+        lastMs = monotonicMsOf(clock)
         try {
           for (const object of objects.push(chunk)) {
             const event = toEvent(object, options)
@@ -103,7 +104,7 @@ const read = (body: Readable, options: EventOptions): Stream.Stream<EngineEvent,
       body.on("error", fail)
       body.on("close", () => fail(new Error("the engine closed the event stream")))
       yield* Effect.forkScoped(Effect.gen(function*() {
-        while (clock.currentTimeMillisUnsafe() - lastMs < quietMs) yield* Effect.sleep(quietMs / 10)
+        while (monotonicMsOf(clock) - lastMs < quietMs) yield* Effect.sleep(quietMs / 10)
         fail(new Error(`no event for ${quietMs / 1000} s`))
       }))
     }), { bufferSize, strategy: "sliding" })

@@ -6,6 +6,7 @@ import type { Readable } from "node:stream"
 import reference from "@swimlane/docker-reference"
 import type Docker from "dockerode"
 import { Clock, Deferred, Effect, Exit, FiberMap, Metric, type Scope } from "effect"
+import { monotonicMsOf } from "../../clock/monotonic.ts"
 import * as metrics from "../../telemetry/metrics.ts"
 import { EngineError } from "../ContainerEngine.ts"
 import { engineError } from "./call.ts"
@@ -63,9 +64,9 @@ export const makePull = Effect.fnUntraced(function*(options: PullOptions): Effec
 const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: string) {
   const aborter = new AbortController()
   const clock = yield* Clock.Clock
-  let lastProgressMs = clock.currentTimeMillisUnsafe()
+  let lastProgressMs = monotonicMsOf(clock)
   const progress = () => {
-    lastProgressMs = clock.currentTimeMillisUnsafe()
+    lastProgressMs = monotonicMsOf(clock)
   }
   const work = Effect.tryPromise({
     try: async () => {
@@ -76,7 +77,7 @@ const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: str
   })
   const stalled = Effect.gen(function*() {
     for (;;) {
-      const leftMs = lastProgressMs + options.stallMs - clock.currentTimeMillisUnsafe()
+      const leftMs = lastProgressMs + options.stallMs - monotonicMsOf(clock)
       if (leftMs <= 0) {
         return yield* new EngineError({
           operation: "pull",

@@ -1,5 +1,6 @@
 /** Listeners that come and go: each hears what is told from its joining on, as far as the line carries it. */
 import { Effect, Queue, type Schedule, Stream } from "effect"
+import { monotonicMsOf } from "../../../src/clock/monotonic.ts"
 import type { Availability } from "./Availability.ts"
 import type { Surroundings } from "./Surroundings.ts"
 
@@ -36,7 +37,7 @@ export class Broadcast<A> {
       for (const listener of listeners) if (this.#listeners.has(listener)) listener(event)
     }
     if (this.line.maxDelayMs === 0) return this.#server.whenAnswering(deliver)
-    const nowMs = clock.currentTimeMillisUnsafe()
+    const nowMs = monotonicMsOf(clock)
     this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + Math.floor(random.nextDoubleUnsafe() * this.line.maxDelayMs))
     this.#world.after(this.#lastDueMs - nowMs, () => this.#server.whenAnswering(deliver))
   }

@@ -2,6 +2,7 @@
  * A container engine's host in memory, with Docker's states, names, errors and events (20.10's, where versions differ).
  * Time is the Clock's: processes end and removals finish when it moves. What it refuses, it throws.
  */
+import { monotonicMsOf } from "../../../src/clock/monotonic.ts"
 import { isGameId } from "../../../src/domain/GameId.ts"
 import type { ContainerExit, ContainerState, EngineEvent } from "../../../src/engine/ContainerEngine.ts"
 import { Availability } from "./Availability.ts"
@@ -51,17 +52,25 @@ export class ContainerHost {
   }
   protected readonly world: Surroundings
   readonly #engines = new Map<string, Map<string, FakeContainer>>()
+  readonly #bornMs: number
   #engineId: string
 
   constructor(world: Surroundings) {
     this.world = world
     this.events = new Broadcast(this.answers, world)
+    this.#bornMs = monotonicMsOf(world.clock)
     this.#engineId = hex(world.random, 16)
     this.#engines.set(this.#engineId, new Map())
   }
 
+  /** The engine's own clock, which somebody may set. */
   get nowMs(): number {
     return this.world.clock.currentTimeMillisUnsafe()
+  }
+
+  /** Time as it goes, since this host was made. */
+  get steadyMs(): number {
+    return monotonicMsOf(this.world.clock) - this.#bornMs
   }
 
   get engineId(): string {
@@ -183,7 +192,7 @@ export class ContainerHost {
 
   /** A list's state of a container, which may be yesterday's. */
   listedState(container: FakeContainer): ContainerState {
-    return container.stale && container.stale.untilMs > this.nowMs ? container.stale.state : container.state
+    return container.stale && container.stale.untilMs > this.steadyMs ? container.stale.state : container.state
   }
 
   #existing(operation: string, id: string): FakeContainer {
@@ -237,7 +246,7 @@ export class ContainerHost {
 
   protected become(container: FakeContainer, state: ContainerState, action: string): void {
     const { listLagMs } = this.quirks
-    container.stale = listLagMs === 0 ? null : { state: container.state, untilMs: this.nowMs + listLagMs }
+    container.stale = listLagMs === 0 ? null : { state: container.state, untilMs: this.steadyMs + listLagMs }
     container.state = state
     this.happened(action, container)
   }
@@ -245,7 +254,7 @@ export class ContainerHost {
   protected happened(action: string, container: FakeContainer): void {
     const { id, labels, name } = container
     const gameId = labels[labelNames.gameId]
-    const happened = { atMs: this.nowMs, action, containerId: id, name, gameId: gameId ?? null }
+    const happened = { atMs: this.steadyMs, action, containerId: id, name, gameId: gameId ?? null }
     this.history.push(happened)
     this.onHappened(happened)
     const here = this.#containers.get(id) === container || action === "destroy"

@@ -124,7 +124,7 @@ export class EngineWorld extends ContainerHost {
   }
 
   record(verb: string, gameId: string | null, containerId: string | null, result: string): void {
-    this.calls.push({ atMs: this.nowMs, verb, gameId, containerId, result })
+    this.calls.push({ atMs: this.steadyMs, verb, gameId, containerId, result })
   }
 
   /** Calls that were carried out, by verb. */

@@ -188,7 +188,7 @@ describe("a resync", () => {
   })
 
   it("leaves to the next one what is due after it", () => {
-    const record = stopped(3, { nextRestartAtMs: now + 31 * second })
+    const record = stopped(3, { nextRestartAtMs: now + 31 * second, restartCount: 5 })
     assert.deepStrictEqual(looksAt({ record, list: ended }), [])
   })
 

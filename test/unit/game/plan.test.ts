@@ -247,10 +247,10 @@ const exits: Cases = [...([
   given: { record: stopped(3, { nextRestartAtMs: now }), containers: [exited(3)] }, then: act("StartWanted", "Start c1")
 }, {
   name: "waits for its restart", because: "with back-off (6)",
-  given: { record: stopped(3, { nextRestartAtMs: now + 4000 }), containers: [exited(3)] }, then: wait("BackOff", 4000)
+  given: { record: stopped(3, { nextRestartAtMs: now + 4000, restartCount: 2 }), containers: [exited(3)] }, then: wait("BackOff", 4000)
 }, {
   name: "starts it at once for a job", because: "the pause is for the policy's restarts, not for somebody's wish",
-  given: { record: stopped(3, { nextRestartAtMs: now + minute }), containers: [exited(3)], jobs: [startJob()] },
+  given: { record: stopped(3, { nextRestartAtMs: now + minute, restartCount: 6 }), containers: [exited(3)], jobs: [startJob()] },
   then: act("StartWanted", "Start c1")
 }, {
   name: "records a restart whose answer was lost", because: "the log says reconcile_restart once, and the count goes up (6)",
@@ -414,7 +414,7 @@ const stops: Cases = [{
   then: record("StopWanted", "stopped", { results: ["1-0 success replay_no_op"], knows: { observedGeneration: 2 } })
 }, {
   name: "takes back the restart of a game that is stopped in its back-off", because: "the latest wish wins",
-  given: { desired: stopWanted(), record: stopped(3, { nextRestartAtMs: now + minute }), containers: [exited(3)] },
+  given: { desired: stopWanted(), record: stopped(3, { nextRestartAtMs: now + minute, restartCount: 6 }), containers: [exited(3)] },
   then: record("StopWanted", "stopped", { knows: { nextRestartAtMs: null, observedGeneration: 2 } })
 }, {
   name: "answers replay_no_op to a stop of a stopped game", because: "success: it was already so",
@@ -711,7 +711,7 @@ const ends: Cases = [{
   then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"], knows: { lastErrorCode: null } })
 }, {
   name: "tells of a container that somebody removed in its back-off", because: "nothing of ours is due now (5)",
-  given: { record: stopped(3, { lastErrorCode: refused.code, nextRestartAtMs: now + minute }), containers: [] },
+  given: { record: stopped(3, { lastErrorCode: refused.code, nextRestartAtMs: now + minute, restartCount: 6 }), containers: [] },
   then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"] })
 }, {
   name: "goes on with a replacement whose old container was taken away", because: "it was to go anyway; never is no reason to end here (10)",
@@ -791,7 +791,38 @@ const ends: Cases = [{
   then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"] })
 }]
 
+const clocks: Cases = [{
+  name: "counts a signal of the future as sent now", because: "SIGKILL must not wait an hour and a grace after the clock was set back by an hour (9)",
+  given: { desired: stopWanted(), record: running(stopping(-hour)) },
+  then: record("ClockSetBack", "running", { knows: { stopping: { sinceMs: now, because: "row", signalledAtMs: now } } })
+}, {
+  name: "waits for a back-off as long as it would from now", because: "1 s must not become 3,601 s (6)",
+  given: { record: stopped(3, { nextRestartAtMs: now + hour + second }), containers: [exited(3)] },
+  then: record("ClockSetBack", "stopped", { knows: { nextRestartAtMs: now + second } })
+}, {
+  name: "waits for a back-off as long as its count says", because: "the fourth restart in a row waits 8 s (6)",
+  given: { record: stopped(3, { nextRestartAtMs: now + hour, restartCount: 3 }), containers: [exited(3)] },
+  then: record("ClockSetBack", "stopped", { knows: { nextRestartAtMs: now + 8 * second } })
+}, {
+  name: "tries a failed start again as soon as its count says", because: "a second failure in a row waits 2 s (4)",
+  given: { record: failed(noImage, { failureCount: 2, nextRestartAtMs: now + hour }), containers: [] },
+  then: record("ClockSetBack", "stopped", { knows: { nextRestartAtMs: now + 2 * second } })
+}, {
+  name: "looks for a held name as often as ever", because: "it comes free without a word",
+  given: { record: failed({ ...refused, reason: "NameTaken" }, { failureCount: 9, nextRestartAtMs: now + hour }), containers: [] },
+  then: record("ClockSetBack", "stopped", { knows: { nextRestartAtMs: now + 10 * second } })
+}, {
+  name: "keeps a stopped container for no longer than the retention from now", because: "an end in the future is an end now (9)",
+  given: { desired: never(), record: stopped(0, { stoppedAtMs: now + hour }), containers: [exited(0)] },
+  then: record("ClockSetBack", "stopped", { knows: { stoppedAtMs: now } })
+}, {
+  name: "records an end of the future as an end now", because: "the engine's clock may be ahead",
+  given: { containers: [exited(3, { exit: { code: 3, oomKilled: false, finishedAtMs: now + hour } })] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 3 unexpected"], knows: { stoppedAtMs: now } })
+}]
+
 describe.each([
+  ["a clock that was set back", clocks],
   ["a start", starts], ["an image", pulls], ["a disappearance", disappearances], ["an exit", exits], ["an adoption", adoptions],
   ["two containers", twins], ["a stop", stops], ["what differs from the row", drift],
   ["the answer of a job", answers], ["an outage", outages], ["the end of a game", ends]
