@@ -46,7 +46,10 @@ export interface ControllerOptions<K, E, R> {
   readonly keyName?: string
   /** Default: 2 minutes. */
   readonly deadlineMs?: number
-  /** After this long a reconcile no longer counts as one of `workers` or `quickPlaces`. Default: 2 s. */
+  /**
+   * After this long a reconcile no longer counts as one of `workers` or `quickPlaces`; later where most of them take long.
+   * Default: 2 s.
+   */
   readonly lendAfterMs?: number
   /** How many may run beside them that way. Default: 64. */
   readonly maxLent?: number
@@ -64,7 +67,7 @@ export const runController = Effect.fnUntraced(function*<K, E, R>(
 ): Effect.fn.Return<void, never, R | Scope.Scope> {
   const { name, queue, workers, quickPlaces = workers } = options
   const clock = yield* Clock.Clock
-  const places = new Places({ slow: workers, quick: quickPlaces, lent: options.maxLent ?? 64, nowMs: () => monotonicMsOf(clock) })
+  const places = new Places({ slow: workers, quick: quickPlaces, lent: options.maxLent ?? 64, lendAfterMs: options.lendAfterMs ?? 2000, nowMs: () => monotonicMsOf(clock) })
   yield* metrics.initController(name, workers + quickPlaces)
   yield* metrics.registerPlaces(name, () => places.inUse)
   const running = yield* FiberSet.make<void>()

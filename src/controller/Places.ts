@@ -18,12 +18,21 @@ export interface PlacesOptions {
   readonly quick: number
   /** How many may be lent at once. */
   readonly lent: number
+  /** See `lendAfterMs`. */
+  readonly lendAfterMs: number
   readonly nowMs: () => number
 }
+
+/** The last runs of a kind whose lengths are remembered. */
+const remembered = 15
+/** A run is slower than the others when it takes so many times as long as most of them. */
+const slower = 4
+const longestMs = 30_000
 
 export class Places {
   readonly #options: PlacesOptions
   readonly #used = { Slow: 0, Quick: 0 }
+  readonly #tookMs: { readonly Slow: Array<number>; readonly Quick: Array<number> } = { Slow: [], Quick: [] }
   #lent = 0
 
   constructor(options: PlacesOptions) {
@@ -55,6 +64,16 @@ export class Places {
     return true
   }
 
+  /**
+   * How long a run keeps its place from others. One that hangs is told from a host that is slow for all: there, more at once
+   * would only make each of them slower still, and that would let in even more.
+   */
+  lendAfterMs({ kind }: Place): number {
+    const sorted = [...this.#tookMs[kind]].sort((a, b) => a - b)
+    const usualMs = sorted[sorted.length >> 1] ?? 0
+    return Math.max(this.#options.lendAfterMs, Math.min(longestMs, slower * usualMs))
+  }
+
   /** Gives the place to others while its run goes on; not when too many are lent. */
   lend(place: Writable<Place>): void {
     if (place.held !== "Held" || this.#lent >= this.#options.lent) return
@@ -64,6 +83,7 @@ export class Places {
   }
 
   release(place: Writable<Place>): void {
+    if (place.held !== "Gone") this.#remember(place)
     this.#leave(place)
     place.held = "Gone"
   }
@@ -73,6 +93,12 @@ export class Places {
     place.sinceMs = this.#options.nowMs()
     this.#used[place.kind]++
     return place
+  }
+
+  #remember({ kind, sinceMs }: Place): void {
+    const took = this.#tookMs[kind]
+    took.push(this.#options.nowMs() - sinceMs)
+    if (took.length > remembered) took.shift()
   }
 
   #leave(place: Place): void {

@@ -12,19 +12,19 @@ export interface WatchOptions {
   /** Run when the place was given free. */
   readonly roomGrown: Effect.Effect<void>
   readonly deadlineMs?: number
-  readonly lendAfterMs?: number
 }
 
 /** Ends when the run has really ended. One that was cut off counts as died. */
 export const watch = Effect.fnUntraced(function*<A, E>(fiber: Fiber.Fiber<A, E>, options: WatchOptions): Effect.fn.Return<Exit.Exit<A, E>> {
-  const { place, places, lendAfterMs = 2000, deadlineMs = 120_000 } = options
+  const { place, places, deadlineMs = 120_000 } = options
   const deadlineAtMs = (yield* monotonicMs) + deadlineMs
-  let waitMs = lendAfterMs
+  let waitMs = places.lendAfterMs(place)
   for (let leftMs = deadlineMs; leftMs > 0; leftMs = deadlineAtMs - (yield* monotonicMs)) {
     const exit = yield* Effect.timeoutOption(Fiber.await(fiber), Math.min(waitMs, leftMs))
     if (Option.isSome(exit)) return exit.value
     // It may have changed its place for a slow one meanwhile, which it may keep as long as any.
     const heldMs = (yield* monotonicMs) - place.sinceMs
+    const lendAfterMs = places.lendAfterMs(place)
     waitMs = heldMs < lendAfterMs ? lendAfterMs - heldMs : lendAfterMs
     if (heldMs < lendAfterMs) continue
     places.lend(place)

@@ -137,6 +137,30 @@ describe("the controller's places", () => {
     assert.deepStrictEqual(yield* placesInUse, { slow: 0, quick: 0, lent: 0 })
   }))
 
+  it.effect("are lent when one run hangs, not when all are slow: a host that is overloaded gets no more at once", Effect.fn(function*() {
+    const started: Array<string> = []
+    const queue = yield* controller((key) => Effect.gen(function*() {
+      started.push(key)
+      return yield* key === "hangs" ? Effect.never : Effect.as(Effect.sleep(5000), done)
+    }))
+    const count = Effect.sync(() => started.length)
+    // Each takes 5 s: as soon as that is known, the next one waits for the one before.
+    for (let index = 0; index < 20; index++) yield* queue.add(`slow${index}`, { priority: Wish })
+    yield* TestClock.adjust(30_000)
+    const before = yield* count
+    yield* TestClock.adjust(20_000)
+    assert.strictEqual((yield* count) - before, 4)
+    assert.deepStrictEqual(yield* placesInUse, { slow: 1, quick: 0, lent: 0 })
+    yield* TestClock.adjust(100_000)
+    yield* queue.add("hangs", { priority: Wish })
+    yield* queue.add("next", { priority: Wish })
+    yield* TestClock.adjust(19_999)
+    assert.strictEqual(started.at(-1), "hangs")
+    yield* TestClock.adjust(1)
+    assert.strictEqual(started.at(-1), "next")
+    assert.deepStrictEqual(yield* placesInUse, { slow: 1, quick: 0, lent: 1 })
+  }))
+
   it.effect("hold a run that got its slow place late for the whole time before they are lent", Effect.fn(function*() {
     const admitted: Array<string> = []
     const queue = yield* controller((key, run) => Effect.gen(function*() {
