@@ -13,7 +13,7 @@ import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { JobKind } from "../../src/domain/Job.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
 import { ContainerEngine, type EngineError } from "../../src/engine/ContainerEngine.ts"
-import { GameReader } from "../../src/store/GameReader.ts"
+import { firstPage, GameReader } from "../../src/store/GameReader.ts"
 import type { GameWriter } from "../../src/store/GameWriter.ts"
 import { Exchanges, makeExchanges } from "./act/Exchanges.ts"
 import { makePulls, Pulls } from "./act/Pulls.ts"
@@ -129,6 +129,7 @@ const runResyncs = Effect.fnUntraced(function*(
 ) {
   const wanted = yield* Queue.sliding<void>(1)
   const lastMs = yield* Ref.make(0)
+  const recheckFrom = yield* Ref.make(firstPage)
   const ask = Effect.asVoid(Queue.offer(wanted, undefined))
   const enqueue = (gameId: GameId, inMs: number) =>
     queue.addAfter(gameId, inMs, inMs === 0 ? { priority: Priority.Resync, trigger: "resync" } : { priority: Priority.Event, trigger: "timer" })
@@ -138,7 +139,7 @@ const runResyncs = Effect.fnUntraced(function*(
       // Another engine may answer by now, and while its events are away nobody says so.
       yield* known.forget
       // One that failed is still wanted.
-      yield* Effect.tapCause(resync({ ...options, exchanges, engineId: known.id, enqueue }), () => ask)
+      yield* Effect.tapCause(resync({ ...options, exchanges, engineId: known.id, enqueue, recheckFrom }), () => ask)
       yield* Ref.set(lastMs, yield* monotonicMs)
     }
   })

@@ -6,6 +6,7 @@ import type { Row } from "../../src/domain/Row.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
 import type { ContainerSummary } from "../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
+import type { Settled } from "../../src/store/GameWriter.ts"
 import { decide } from "./decide/decide.ts"
 import { assess } from "./observe/assess.ts"
 import { areTold } from "./record/conditions.ts"
@@ -27,27 +28,47 @@ export interface DriftOptions {
   readonly withinMs: number
 }
 
-/**
- * The games that must be looked at, and those that wait for a time within `withinMs`: whoever held their timers may be gone.
- * A list is not fresh and proves no absence, so nothing but a closer look follows.
- */
-export const differing = (
-  rows: ReadonlyArray<SurveyRow>,
-  containers: ReadonlyArray<ContainerSummary>,
-  options: DriftOptions
-): ReadonlyArray<Due> => {
-  const byGame = Map.groupBy(containers, ({ gameId }) => gameId)
-  const found: Array<Due> = []
-  for (const row of rows) {
-    const own = byGame.get(row.gameId) ?? none
-    byGame.delete(row.gameId)
-    const inMs = isQuiet(row, own) ? undefined : dueInMs(row, own, options)
-    if (inMs !== undefined && inMs <= options.withinMs) found.push({ gameId: row.gameId, inMs })
-  }
-  // Containers of games that no row or record in use names.
-  for (const gameId of byGame.keys()) found.push({ gameId, inMs: 0 })
-  return found
+export interface Compared {
+  /** The games that must be looked at, and those that wait for a time within `withinMs`: whoever held their timers may be gone. */
+  readonly due: ReadonlyArray<Due>
+  /** The games at which nothing is to be done, now or later, until somebody writes or a container turns up. */
+  readonly settled: ReadonlyArray<Settled>
 }
+
+/** One list beside the pages of a survey. A list is not fresh and proves no absence, so nothing but a closer look follows. */
+export interface Comparison {
+  readonly page: (rows: ReadonlyArray<SurveyRow>, options: DriftOptions) => Compared
+  /** Once all pages were compared: games of the list that none of them named, settled and removed ones among them. */
+  readonly unnamed: () => ReadonlyArray<Due>
+}
+
+export const compareWith = (containers: ReadonlyArray<ContainerSummary>): Comparison => {
+  const byGame = Map.groupBy(containers, ({ gameId }) => gameId)
+  const page: Comparison["page"] = (rows, options) => {
+    const due: Array<Due> = []
+    const settled: Array<Settled> = []
+    for (const row of rows) {
+      const own = byGame.get(row.gameId) ?? none
+      byGame.delete(row.gameId)
+      const inMs = isQuiet(row, own) ? undefined : dueInMs(row, own, options)
+      if (inMs === undefined && own.length === 0 && isAtRest(row)) settled.push(seenOf(row))
+      if (inMs !== undefined && inMs <= options.withinMs) due.push({ gameId: row.gameId, inMs })
+    }
+    return { due, settled }
+  }
+  return { page, unnamed: () => [...byGame.keys()].map((gameId) => ({ gameId, inMs: 0 })) }
+}
+
+/** A survey in one page. */
+export const differing = (rows: ReadonlyArray<SurveyRow>, containers: ReadonlyArray<ContainerSummary>, options: DriftOptions): ReadonlyArray<Due> => {
+  const comparison = compareWith(containers)
+  return [...comparison.page(rows, options).due, ...comparison.unnamed()]
+}
+
+/** It holds no container, so no list can miss one. */
+const isAtRest = ({ record }: SurveyRow): boolean => record !== null && record.status !== "running" && record.currentContainerId === null
+
+const seenOf = ({ game, gameId, record }: SurveyRow): Settled => ({ gameId, version: record?.version ?? 0, generation: game?.generation ?? null })
 
 /** The common case, told at a glance: it runs, and nothing has changed since. */
 const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>): boolean =>

@@ -1,14 +1,14 @@
-/** The resync: one list and one query, and only the games that differ, or are due before the next one, are looked at. */
-import { Clock, Effect, Metric } from "effect"
-import { monotonicMs } from "../../src/clock/monotonic.ts"
+/** The resync: one list and a survey, and only the games that differ, or are due before the next one, are looked at. */
+import { Clock, Effect, Metric, Ref } from "effect"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
 import { ContainerEngine, type EngineError } from "../../src/engine/ContainerEngine.ts"
-import { GameReader } from "../../src/store/GameReader.ts"
+import { firstPage, GameReader, type SurveyPage, type SurveyRow } from "../../src/store/GameReader.ts"
+import { GameWriter } from "../../src/store/GameWriter.ts"
 import * as metrics from "../../src/telemetry/metrics.ts"
 import type { Exchanges } from "./act/Exchanges.ts"
-import { differing } from "./drift.ts"
+import { type Comparison, compareWith, type Due } from "./drift.ts"
 
 export interface ResyncOptions {
   readonly timing: Timing
@@ -19,24 +19,65 @@ export interface ResyncOptions {
   readonly enqueue: (gameId: GameId, inMs: number) => Effect.Effect<void>
   /** The next resync comes after this long. */
   readonly resyncMs: number
+  /** Where the next resync goes on with the settled games: each compares one page of them. */
+  readonly recheckFrom: Ref.Ref<string>
+}
+
+/** What has come of the pages so far: of all games only those that differ. */
+interface Found {
+  readonly due: Array<Due>
+  readonly exchanging: Array<GameId>
+  games: number
 }
 
 /** Answers how many games differ. */
 export const resync = Effect.fnUntraced(function*(options: ResyncOptions) {
   const engine = yield* ContainerEngine
-  const reader = yield* GameReader
-  const startedMs = yield* monotonicMs
+  const startedMs = yield* Clock.currentTimeMillis
   const engineId = yield* options.engineId
   // The list comes first: what is made after it is also recorded after it, and a look at it too many does no harm.
   const containers = yield* engine.list()
-  const rows = yield* reader.survey
-  yield* options.exchanges.seed(rows.flatMap(({ gameId, record }) => record?.rollout != null ? [gameId] : []))
-  const nowMs = yield* Clock.currentTimeMillis
-  const due = differing(rows, containers, { ...options, engineId, nowMs, withinMs: options.resyncMs })
+  const comparison = compareWith(containers)
+  const found: Found = { due: [], exchanging: [], games: 0 }
+  const compare = comparing(options, engineId, comparison, found)
+  yield* compareOpen(compare)
+  yield* recheckSettled(options, compare)
+  yield* options.exchanges.seed(found.exchanging)
+  const due = [...found.due, ...comparison.unnamed()]
   yield* Effect.forEach(due, ({ gameId, inMs }) => options.enqueue(gameId, inMs), { discard: true })
   const differ = due.filter(({ inMs }) => inMs === 0).length
-  yield* Metric.update(metrics.sweepSeconds, ((yield* monotonicMs) - startedMs) / 1000)
+  yield* Metric.update(metrics.sweepSeconds, ((yield* Clock.currentTimeMillis) - startedMs) / 1000)
   yield* Metric.update(metrics.sweepDrift, differ)
-  yield* Effect.logDebug("resync", { games: rows.length, containers: containers.length, differing: differ })
+  yield* Effect.logDebug("resync", { games: found.games, containers: containers.length, differing: differ })
   return differ
+})
+
+type Compare = (rows: ReadonlyArray<SurveyRow>) => Effect.Effect<ReturnType<Comparison["page"]>>
+
+const comparing = (options: ResyncOptions, engineId: string, comparison: Comparison, found: Found): Compare => (rows) =>
+  Effect.map(Clock.currentTimeMillis, (nowMs) => {
+    const compared = comparison.page(rows, { ...options, engineId, nowMs, withinMs: options.resyncMs })
+    found.due.push(...compared.due)
+    found.exchanging.push(...rows.flatMap(({ gameId, record }) => record?.rollout != null ? [gameId] : []))
+    found.games += rows.length
+    return compared
+  })
+
+/** Page by page, so that neither a statement nor what is held of it grows with the games. */
+const compareOpen = Effect.fnUntraced(function*(compare: Compare) {
+  const reader = yield* GameReader
+  const writer = yield* GameWriter
+  for (let after: string | null = firstPage; after !== null;) {
+    const page: SurveyPage = yield* reader.survey("open", after)
+    const { settled } = yield* compare(page.rows)
+    if (settled.length > 0) yield* writer.settle(settled)
+    after = page.next
+  }
+})
+
+/** What was found settled may not be so any more by a release that judges otherwise, or by rows that were written without triggers. */
+const recheckSettled = Effect.fnUntraced(function*({ recheckFrom }: ResyncOptions, compare: Compare) {
+  const { next, rows } = yield* (yield* GameReader).survey("settled", yield* Ref.get(recheckFrom))
+  yield* compare(rows)
+  yield* Ref.set(recheckFrom, next ?? firstPage)
 })

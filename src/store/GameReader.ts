@@ -21,8 +21,24 @@ export interface SurveyRow {
   readonly gameId: GameId
   readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation"> | null
   readonly record: RuntimeRecord | null
+  /** Whether any waits, as 0 or 1: a game may have a hundred thousand. */
   readonly pendingJobs: number
 }
+
+/**
+ * `open`: what is not marked as settled, whose row was written since, or what a job waits for. `settled`: what is marked. A game
+ * that was removed is in neither.
+ */
+export type SurveyPart = "open" | "settled"
+
+export interface SurveyPage {
+  readonly rows: ReadonlyArray<SurveyRow>
+  /** Goes into the next `survey`; null: that was the last page. */
+  readonly next: string | null
+}
+
+/** Before all games. */
+export const firstPage = ""
 
 /** A desired row changed, or the subscription was (re)made and everything must be looked at. */
 export type StoreChange =
@@ -52,10 +68,10 @@ export const fromTheStart = ""
 export class GameReader extends Context.Service<GameReader, {
   readonly load: (gameId: GameId) => Effect.Effect<GameState, StoreError>
   /**
-   * Every game that is not settled for ever: one statement, no specs. A `removed` game without pending jobs is left out, and
-   * so is one whose row or record cannot be decoded, which is logged with its game: `load` says so too.
+   * A page of games, by their ids: one statement, no specs; what it costs does not grow with the settled ones. A game whose row
+   * or record cannot be decoded is left out and logged: `load` says so too.
    */
-  readonly survey: Effect.Effect<ReadonlyArray<SurveyRow>, StoreError>
+  readonly survey: (part: SurveyPart, after: string) => Effect.Effect<SurveyPage, StoreError>
   /** Desired rows, as hints. Never ends: reconnects by itself and says `Opened` each time, before anything else. */
   readonly changes: Stream.Stream<StoreChange>
   /**

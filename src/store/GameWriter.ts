@@ -6,6 +6,14 @@ import type { JobIntake } from "../domain/Job.ts"
 import type { OutboxEntry, Topic } from "../domain/Message.ts"
 import type { StoreError } from "./StoreError.ts"
 
+/** A game as it was when it was found settled. */
+export interface Settled {
+  readonly gameId: GameId
+  readonly version: number
+  /** null: it has no row. */
+  readonly generation: number | null
+}
+
 export interface UnsentOptions {
   readonly except?: ReadonlyArray<Topic>
   readonly sent?: ReadonlyArray<number>
@@ -19,6 +27,11 @@ export class GameWriter extends Context.Service<GameWriter, {
    * entry taken before changes nothing. Answers the games to look at. A row that somebody holds locked makes it a Conflict.
    */
   readonly takeJobs: (jobs: ReadonlyArray<JobIntake>) => Effect.Effect<ReadonlyArray<GameId>, StoreError>
+  /**
+   * Marks games as settled: nothing is to be done for them until their row or record is written, or a job or a container of theirs
+   * turns up. Passes over those that were written since, or that somebody is writing.
+   */
+  readonly settle: (games: ReadonlyArray<Settled>) => Effect.Effect<void, StoreError>
   /** Strikes out what was `sent`; answers the oldest messages left, in the order they must be sent, none of the topics in `except`. */
   readonly unsent: (limit: number, options?: UnsentOptions) => Effect.Effect<ReadonlyArray<OutboxEntry>, StoreError>
   readonly markSent: (ids: ReadonlyArray<number>) => Effect.Effect<void, StoreError>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { differing } from "../../controllers/game/drift.ts"
+import { compareWith, differing } from "../../controllers/game/drift.ts"
 import type { ContainerState, ContainerSummary } from "../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
 import { nextAny } from "../support/planGraph.ts"
@@ -47,5 +47,27 @@ describe("the resync, over the plan's whole state space", () => {
       }
     }
     assert.deepStrictEqual([...overlooked], [])
+  })
+
+  it("finds settled only what the plan leaves as it is, however much time passes, and what it would find nothing to do for again", () => {
+    const wrong = new Map<string, string>()
+    const settled = new Set<string>()
+    const year = 365 * 86_400_000
+    for (const one of space()) {
+      if (one.world.pull._tag !== "None" || !isPlausible(one.world)) continue
+      for (const world of nextAny(one.world)) {
+        if (world.record === one.world.record || !isShown(world)) continue
+        const options = { timing, pullPolicy: "if_missing", engineId: world.engineId, nowMs: world.nowMs, withinMs: resyncMs } as const
+        const row = surveyOf(world)
+        if (compareWith(listOf(world)).page([row], options).settled.length === 0) continue
+        settled.add(`${row.game?.state} ${row.game?.restartPolicy} ${row.record?.status}`)
+        const later = { ...world, nowMs: world.nowMs + year, exchangesFull: false, engineId: "e9" }
+        const { reason, step } = planWorld({ ...later, pull: { _tag: "None" } })
+        const found = differing([row], [], { ...options, engineId: "e9", nowMs: later.nowMs, withinMs: Infinity })
+        if ((step._tag !== "Wait" || step.againMs !== null || found.length > 0) && !wrong.has(reason)) wrong.set(reason, `${one.row} | ${one.record} | ${one.actual} | ${one.job}`)
+      }
+    }
+    assert.deepStrictEqual([...wrong], [])
+    assert.includeMembers([...settled], ["running never stopped", "stopped always stopped", "stopped never stopped", "removed always removed"])
   })
 })

@@ -5,7 +5,7 @@ import { gameChanges, type HeartbeatOptions } from "./changes.ts"
 import { changesOf, selectChanges } from "./changesSince.ts"
 import type { Database } from "./client.ts"
 import { gameState } from "./rows.ts"
-import { surveyOf, surveySql } from "./survey.ts"
+import { pageSize, selectPage, surveyPage } from "./survey.ts"
 
 export interface ReaderOptions {
   readonly url: string
@@ -24,9 +24,8 @@ export const makePostgresReader = ({ ping, query }: Database, options: ReaderOpt
           FROM rtmanager.health_snapshots h WHERE h.game_id = ${gameId}) AS health`).pipe(
       Effect.flatMap(([row]) => gameState(gameId, row))
     ),
-  survey: query("survey", (sql) => sql.unsafe<Array<{ rows: string | null }>>(surveySql, [], { prepare: true })).pipe(
-    Effect.flatMap(([row]) => surveyOf(row?.rows ?? null))
-  ),
+  survey: (part, after) =>
+    Effect.flatMap(query("survey", (sql) => selectPage(sql, part, after)), (rows) => surveyPage(rows, pageSize)),
   changes: gameChanges(options.url, options.heartbeat),
   changesSince: (cursor, limit) =>
     Effect.map(query("changes_since", (sql) => selectChanges(sql, cursor, limit)), (page) => changesOf(page, limit)),

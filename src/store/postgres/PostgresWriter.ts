@@ -31,6 +31,9 @@ export const makePostgresWriter = (database: Database, term: Term): GameWriter["
         return query("take_jobs", (sql) => sql<Array<{ game_id: GameId }>>`
           SELECT DISTINCT t.game_id FROM rtmanager.take_jobs(${term.epoch}, ${documents}::text::jsonb) t(game_id)`)
       }).pipe(Effect.map((rows) => rows.map((row) => row.game_id)), Effect.tap(wakeRelay)),
+    settle: (games) =>
+      Effect.asVoid(query("settle", (sql) => sql`SELECT rtmanager.settle(${term.epoch}, ${games.map(({ gameId }) => gameId)}::text[],
+        ${games.map(({ version }) => version)}::bigint[], ${games.map(({ generation }) => generation)}::bigint[])`)),
     unsent: unsent(query),
     markSent: (ids) => Effect.asVoid(query("mark_sent", (sql) => sql`DELETE FROM rtmanager.outbox WHERE id = ANY(${ids as Array<number>}::bigint[])`)),
     outboxSignal: Effect.suspend(() => Effect.timeoutOption(written.await, outboxPollMs)).pipe(

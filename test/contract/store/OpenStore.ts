@@ -4,7 +4,7 @@ import type { Commit } from "../../../src/domain/Commit.ts"
 import type { GameId } from "../../../src/domain/GameId.ts"
 import type { JobIntake, JobResult, PendingJob, StartWish } from "../../../src/domain/Job.ts"
 import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
-import type { GameReader } from "../../../src/store/GameReader.ts"
+import { firstPage, type GameReader, type SurveyPage, type SurveyPart, type SurveyRow } from "../../../src/store/GameReader.ts"
 import type { GameWriter } from "../../../src/store/GameWriter.ts"
 import type { StoreError } from "../../../src/store/StoreError.ts"
 
@@ -56,6 +56,17 @@ export const withStore = (open: Open) => (body: (opened: OpenStore, run: Run) =>
 
 export const reason = (effect: Effect.Effect<unknown, StoreError>): Promise<StoreError["reason"]> =>
   Effect.runPromise(Effect.map(Effect.flip(effect), (error) => error.reason))
+
+/** All pages of it, open ones by default. */
+export const surveyAll = async ({ reader }: Pick<OpenStore, "reader">, part: SurveyPart = "open"): Promise<ReadonlyArray<SurveyRow>> => {
+  const rows: Array<SurveyRow> = []
+  for (let after: string | null = firstPage; after !== null;) {
+    const page: SurveyPage = await Effect.runPromise(reader.survey(part, after))
+    rows.push(...page.rows)
+    after = page.next
+  }
+  return rows
+}
 
 export const image = "galaxy/engine:1.4.2"
 export const game = (id: string): GameId => id as GameId

@@ -3,7 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { type ChangesSince, fromTheStart, type StoreChange } from "../../../src/store/GameReader.ts"
 import { until } from "../../support/until.ts"
-import { commitOf, g1, game, image, type Open, type OpenStore, recordOf, type Run, startJob, withStore } from "./OpenStore.ts"
+import { commitOf, g1, game, image, type Open, type OpenStore, recordOf, type Run, startJob, surveyAll, withStore } from "./OpenStore.ts"
 
 const words = ({ changes }: ChangesSince): ReadonlyArray<string> => changes.map(({ gameId, kind }) => `${kind} ${gameId}`)
 
@@ -22,7 +22,7 @@ export const readingTests = (open: Open): void => {
   const on = withStore(open)
 
   it("surveys what is not settled for ever", on(async ({ insert, reader, remove, writer }, run) => {
-    const surveyed = async () => (await run(reader.survey)).map(({ game, gameId, pendingJobs, record }) => [gameId, game?.state, record?.status, pendingJobs])
+    const surveyed = async () => (await surveyAll({ reader })).map(({ game, gameId, pendingJobs, record }) => [gameId, game?.state, record?.status, pendingJobs])
     await insert("g1", image)
     await insert("g2", image)
     await remove("g2")
@@ -32,7 +32,54 @@ export const readingTests = (open: Open): void => {
     await run(writer.commit(commitOf({ gameId: g2, expectedVersion: 1, record: recordOf({ gameId: g2, status: "removed" }) })))
     assert.deepStrictEqual(await surveyed(), [["g1", "running", undefined, 0]])
     await run(writer.takeJobs([startJob("1-0", { gameId: g2 })]))
-    assert.sameDeepMembers(await surveyed(), [["g1", "running", undefined, 0], ["g2", undefined, undefined, 1]])
+    assert.sameDeepMembers(await surveyed(), [["g1", "running", undefined, 0], ["g2", "removed", "removed", 1]])
+  }))
+
+  it("surveys a settled game no more, until its row or its record is written or a job comes for it", on(async ({ insert, reader, update, writer }, run) => {
+    const ids = async (part?: "settled") => (await surveyAll({ reader }, part)).map(({ gameId }) => gameId)
+    const settle = (version: number, generation: number) => run(writer.settle([{ gameId: g1, version, generation }, { gameId: game("nobody"), version: 1, generation: null }]))
+    const isSettled = async () => {
+      assert.deepStrictEqual([await ids(), await ids("settled")], [[], [g1]])
+    }
+    const isOpen = async (why: string) => {
+      assert.deepStrictEqual(await ids(), [g1], why)
+    }
+    await insert("g1", image)
+    await run(writer.commit(commitOf({ record: recordOf() })))
+    await isOpen("nobody said that it is settled")
+    await settle(1, 1)
+    await isSettled()
+    await update("g1", { image_ref: "galaxy/engine:2" })
+    await isOpen("its row was written")
+    await settle(1, 1)
+    await isOpen("the row is not the one that was seen")
+    await settle(1, 2)
+    await isSettled()
+    await run(writer.commit(commitOf({ record: recordOf(), expectedVersion: 1 })))
+    await isOpen("its record was written")
+    await settle(1, 2)
+    await isOpen("the record is not the one that was seen")
+    await settle(2, 2)
+    await isSettled()
+    await run(writer.takeJobs([startJob("1-0", { imageRef: "galaxy/engine:2", restartPolicy: "always" })]))
+    await isOpen("a job waits")
+  }))
+
+  it("hands its survey out page by page, in order, each game once", on(async ({ insert, reader, writer }, run) => {
+    const names = Array.from({ length: 45 }, (_, index) => game(`g${String(index).padStart(2, "0")}`))
+    for (const name of names) await insert(name, image)
+    await run(writer.takeJobs([startJob("1-0", { gameId: names[7]! })]))
+    await run(writer.commit(commitOf({ gameId: names[7]!, record: recordOf({ gameId: names[7]! }) })))
+    assert.deepStrictEqual((await surveyAll({ reader })).map(({ gameId }) => gameId), names)
+  }))
+
+  it("tells no reader of changes that a game is settled", on(async (opened, run) => {
+    await opened.insert("g1", image)
+    await run(opened.writer.commit(commitOf({ record: recordOf() })))
+    const { cursor } = await readOn(opened, run)(fromTheStart, 2)
+    await run(opened.writer.settle([{ gameId: g1, version: 1, generation: 1 }]))
+    await opened.insert("g2", image)
+    assert.deepStrictEqual(words(await readOn(opened, run)(cursor, 1)), ["row g2"])
   }))
 
   it("says which game's row is not what the schema says and where, and surveys the others", on(async ({ insert, reader, spoil, writer }, run) => {
@@ -43,7 +90,7 @@ export const readingTests = (open: Open): void => {
     const error = await Effect.runPromise(Effect.flip(reader.load(g1)))
     assert.strictEqual(error.reason, "Undecodable")
     assert.match(error.message, /^game g1: record\.stopping\.because: /)
-    assert.deepStrictEqual((await run(reader.survey)).map(({ gameId }) => gameId), [game("g2")])
+    assert.deepStrictEqual((await surveyAll({ reader })).map(({ gameId }) => gameId), [game("g2")])
   }))
 
   it("tells of changed rows with what they say, of nothing else, and asks for a look at everything after a break", on(

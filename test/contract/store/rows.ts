@@ -1,6 +1,6 @@
 /** Desired rows: what the database makes of what people and programs write. */
 import { assert, it } from "@effect/vitest"
-import { g1, image, type Open, withStore } from "./OpenStore.ts"
+import { g1, image, type Open, surveyAll, withStore } from "./OpenStore.ts"
 
 const refusal = (writing: Promise<void>): Promise<string> => writing.then(() => "", String)
 
@@ -42,9 +42,9 @@ export const rowTests = (open: Open): void => {
     ["an image without tag or digest", "g1", "galaxy/engine", {}, /image_ref takes an image with a tag or digest/],
     ["a state that is none", "g1", image, { state: "on" }, /state takes running, stopped or removed/],
     ["a policy that is none", "g1", image, { restart_policy: "sometimes" }, /restart_policy takes always, on_failure or never/]
-  ])("refuses %s, with words that say what it takes", (_what, gameId, imageRef, more, words) => on(async ({ insert, reader }, run) => {
+  ])("refuses %s, with words that say what it takes", (_what, gameId, imageRef, more, words) => on(async ({ insert, reader }) => {
     assert.match(await refusal(insert(gameId, imageRef, more)), words)
-    assert.deepStrictEqual(await run(reader.survey), [])
+    assert.deepStrictEqual(await surveyAll({ reader }), [])
   })())
 
   it("refuses to forget all rows at once", on(async ({ insert, reader, truncate }, run) => {

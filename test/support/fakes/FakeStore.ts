@@ -6,13 +6,16 @@ import { GameReader } from "../../../src/store/GameReader.ts"
 import { GameWriter } from "../../../src/store/GameWriter.ts"
 import { changesOf } from "../../../src/store/postgres/changesSince.ts"
 import { fromCommit, fromIntake, jsonText } from "../../../src/store/postgres/documents.ts"
-import { gameState, surveyRows } from "../../../src/store/postgres/rows.ts"
+import { gameState } from "../../../src/store/postgres/rows.ts"
+import { surveyPage } from "../../../src/store/postgres/survey.ts"
 import { StoreError } from "../../../src/store/StoreError.ts"
 import { StoreWorld } from "./StoreWorld.ts"
 import { makeSurroundings } from "./Surroundings.ts"
 
 const queryDeadlineMs = 10_000
 const outboxPollMs = 1000
+/** Small, so that tests turn pages. */
+const surveyPageSize = 20
 const reconnect = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("500 millis")])
 
 /** The database as tests hold it. */
@@ -55,7 +58,8 @@ export const makeFakeReader = (world: StoreWorld): GameReader["Service"] => {
         })),
         (row) => gameState(gameId, row)
       ),
-    survey: Effect.flatMap(ask("survey", () => survey(world)), surveyRows),
+    survey: (part, after) =>
+      Effect.flatMap(ask("survey", () => world.surveyed(part, after, surveyPageSize).map((gameId) => surveyRow(world, gameId))), (rows) => surveyPage(rows, surveyPageSize)),
     changes: world.changes.stream({ _tag: "Opened" }, reconnect),
     changesSince: (cursor, limit) => ask("changes_since", () => changesOf(world.changesSince(cursor, limit), limit)),
     ping: ask("ping", () => {})
@@ -75,6 +79,7 @@ export const makeFakeWriter = (world: StoreWorld, epoch: number, endTerm: Effect
     takeJobs: (jobs) =>
       Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
         ask("take_jobs", () => world.takeJobs(epoch, stored(jobs.map((job) => fromIntake(job, nowMs)))))).pipe(Effect.tap(wakeRelay)),
+    settle: (games) => ask("settle", () => world.settle(epoch, games)),
     unsent: (limit, { except = [], sent = [] } = {}) =>
       ask("unsent", () => {
         world.markSent(sent)
@@ -94,17 +99,9 @@ export const makeFakeWriter = (world: StoreWorld, epoch: number, endTerm: Effect
 /** What the database would keep of it. */
 const stored = <A>(document: A): A => JSON.parse(jsonText(document)) as A
 
-/** Rows as the database answers them. */
-const survey = (world: StoreWorld): ReadonlyArray<unknown> => {
-  const known = new Set([...world.games.keys(), ...world.records.keys()])
-  const open = [...known].filter((gameId) => world.records.get(gameId)?.status !== "removed")
-  const asked = world.waitingGames.filter((gameId) => !known.has(gameId) || world.records.get(gameId)?.status === "removed")
-  const pending = (gameId: string) => world.pendingJobs(gameId).length
-  return [
-    ...open.map((gameId) => [gameId, surveyedGame(world, gameId), world.records.get(gameId) ?? null, pending(gameId)]),
-    ...asked.map((gameId) => [gameId, null, null, pending(gameId)])
-  ]
-}
+/** A row as the database answers it. */
+const surveyRow = (world: StoreWorld, gameId: string): unknown =>
+  [gameId, surveyedGame(world, gameId), world.records.get(gameId) ?? null, Math.min(1, world.pendingJobs(gameId).length)]
 
 const surveyedGame = (world: StoreWorld, gameId: string) => {
   const { spec: _, ...game } = world.games.get(gameId) ?? { spec: {} }

@@ -4,7 +4,8 @@
  */
 import { isDeepStrictEqual } from "node:util"
 import type { GameId } from "../../../src/domain/GameId.ts"
-import type { StoreChange } from "../../../src/store/GameReader.ts"
+import type { StoreChange, SurveyPart } from "../../../src/store/GameReader.ts"
+import type { Settled } from "../../../src/store/GameWriter.ts"
 import { type Page, type Place, placeOf } from "../../../src/store/postgres/changesSince.ts"
 import type { fromCommit, fromIntake } from "../../../src/store/postgres/documents.ts"
 import { StoreError } from "../../../src/store/StoreError.ts"
@@ -40,6 +41,8 @@ export class StoreWorld {
   readonly #entries = new Map<string, number>()
   readonly #pending = new Map<string, Map<number, JobRow>>()
   readonly #changed = new Map<string, ChangeRow>()
+  readonly #settled = new Map<string, true>()
+  readonly #unsettled = new Map<string, number>()
   #notified = new Set<string>()
   #lastId = 0
   #xid = 0
@@ -142,6 +145,23 @@ export class StoreWorld {
     })
   }
 
+  /** A page of ids: those that are marked as settled, or the others. */
+  surveyed(part: SurveyPart, after: string, limit: number): ReadonlyArray<string> {
+    const open = () => [...this.records].flatMap(([gameId, { status }]) => status === "removed" || this.#settled.has(gameId) ? [] : [gameId])
+    const ids = part === "settled" ? [...this.#settled.keys()] : [...new Set([...open(), ...this.#unsettled.keys(), ...this.waitingGames])]
+    return ids.filter((gameId) => gameId > after).sort().slice(0, limit)
+  }
+
+  settle(epoch: number, games: ReadonlyArray<Settled>): void {
+    this.#statement(() => {
+      this.#fence(epoch, "settle")
+      for (const { gameId, generation, version } of games) {
+        if (this.records.get(gameId)?.version === version) this.#journal.put(this.#settled, gameId, true)
+        if (this.#unsettled.get(gameId) === generation) this.#journal.delete(this.#unsettled, gameId)
+      }
+    })
+  }
+
   markSent(ids: ReadonlyArray<number>): void {
     for (const id of ids) this.outbox.delete(id)
   }
@@ -176,6 +196,7 @@ export class StoreWorld {
     this.#journal.put(this.games, row.game_id, after)
     if (changed) {
       this.#notified.add(row.game_id)
+      this.#journal.put(this.#unsettled, row.game_id, after.generation)
       this.#noteChange(row.game_id, "row")
     }
     return after
@@ -188,6 +209,8 @@ export class StoreWorld {
     }
     checkStatusMove(record, before)
     this.#journal.put(this.records, record.game_id, { ...record, version: expectedVersion + 1 })
+    this.#journal.delete(this.#settled, record.game_id)
+    if (record.status === "removed" && before?.status !== "removed") this.#journal.delete(this.#unsettled, record.game_id)
     this.#noteChange(record.game_id, "record")
   }
 

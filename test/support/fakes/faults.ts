@@ -149,7 +149,7 @@ export const faultyReader = (life: Life, reader: GameReader["Service"]): GameRea
   const on = storeFaults(life)
   return {
     load: (gameId) => on("load", false, gameId, reader.load(gameId)),
-    survey: on("survey", false, "", reader.survey),
+    survey: (part, after) => on("survey", false, "", reader.survey(part, after)),
     changes: whileAlive(life, reader.changes),
     changesSince: (cursor, limit) => on("changesSince", false, cursor, reader.changesSince(cursor, limit)),
     ping: on("ping", false, "", reader.ping)
@@ -161,6 +161,7 @@ export const faultyWriter = (life: Life, writer: GameWriter["Service"]): GameWri
   return {
     commit: (commit) => on("commit", true, commit.gameId, writer.commit(commit)),
     takeJobs: (jobs) => on("takeJobs", true, jobs.map(({ entryId }) => entryId).join(" "), writer.takeJobs(jobs)),
+    settle: (games) => on("settle", true, games.map(({ gameId }) => gameId).join(" "), writer.settle(games)),
     unsent: (limit, options) => on("unsent", true, options?.sent?.join(" ") ?? "", writer.unsent(limit, options)),
     markSent: (ids) => on("markSent", true, ids.join(" "), writer.markSent(ids)),
     outboxSignal: writer.outboxSignal
