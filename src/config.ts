@@ -1,6 +1,7 @@
 /** Every setting: its variable, default, unit and meaning. Read once, from the environment; nothing else is read. */
 import { Redacted, Result } from "effect"
 import { PullPolicy } from "./domain/GameSpec.ts"
+import { parseRedisAddress, redisAddressForms } from "./domain/RedisAddress.ts"
 import { parseDurationMs } from "./domain/Quantity.ts"
 
 /** A kind of value: what it takes, in words, and how it is read. */
@@ -24,6 +25,11 @@ const url = (protocols: ReadonlyArray<string>): Kind<Redacted.Redacted<string>> 
   secret: true,
   read: (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol) ? Redacted.make(text) : undefined
 })
+const redisUrl: Kind<Redacted.Redacted<string>> = {
+  takes: redisAddressForms,
+  secret: true,
+  read: (text) => parseRedisAddress(text) && Redacted.make(text)
+}
 const oneOf = <const A extends string>(values: ReadonlyArray<A>): Kind<A> => ({
   takes: values.join(", "),
   read: (text) => values.find((value) => value === text)
@@ -61,7 +67,7 @@ const withDefault = <A>(variable: string, kind: Kind<A>, standard: string, about
 
 export const settings = {
   databaseUrl: required("DATABASE_URL", url(["postgres:", "postgresql:"]), "PostgreSQL; migrations run at start under a lock"),
-  redisUrl: required("REDIS_URL", url(["redis:", "rediss:"]), "Redis"),
+  redisUrl: required("REDIS_URL", redisUrl, "Redis: one server, a master by its sentinels, or a cluster"),
   dockerHost: withDefault("DOCKER_HOST", dockerHost, "unix:///var/run/docker.sock", "Docker Engine, as the docker CLI reads it"),
   dockerTls: withDefault("DOCKER_TLS_VERIFY", flag, "0", "TLS to a `tcp://` engine"),
   dockerCertPath: optional("DOCKER_CERT_PATH", folder, "folder of ca.pem, cert.pem and key.pem"),

@@ -1,12 +1,10 @@
 /** Composition root: reads the settings, migrates, waits for the lease, acts. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Effect, Exit, Layer, Redacted, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
+import { Cause, Clock, Effect, Exit, Layer, Redacted, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
 import { randomUUID } from "node:crypto"
 import { homedir, hostname } from "node:os"
 import { join } from "node:path"
-import { startActing } from "../controllers/game/acting.ts"
-import type { GameController } from "../controllers/game/controller.ts"
-import { makeClockSteps } from "../controllers/game/observe/ClockSteps.ts"
+import { type Acting, startActing } from "../controllers/game/acting.ts"
 import { type Config, readConfig } from "./config.ts"
 import { lead } from "./controller/Leader.ts"
 import { type LeaderState, roleOf } from "./controller/role.ts"
@@ -21,6 +19,7 @@ import { migrate } from "./store/migrate.ts"
 import { acquireDatabase } from "./store/postgres/client.ts"
 import { layer as leaseLayer } from "./store/postgres/PostgresLease.ts"
 import { layer as storeLayer } from "./store/postgres/PostgresStore.ts"
+import { jobsWord, messagesWord, type Now } from "./streams/flow.ts"
 import { layer as redisLayer, makeRedisStreams } from "./streams/redis/RedisStreams.ts"
 import type { RedisOptions } from "./streams/redis/client.ts"
 import { layer as loggingLayer } from "./telemetry/logging.ts"
@@ -59,7 +58,7 @@ const permissionOf = ({ lost, remainingMs }: Term): Permission => ({
 })
 
 /** What this controller does while it holds the lease. */
-const act = (config: Config, running: Ref.Ref<GameController | undefined>, clockSteps = makeClockSteps()) => (term: Term) => {
+const act = (config: Config, running: Ref.Ref<Acting | undefined>) => (term: Term) => {
   const acting = Effect.gen(function*() {
     const controller = yield* startActing({
       workers: config.workers,
@@ -87,7 +86,7 @@ const checks = Effect.fnUntraced(function*(
   config: Config,
   schema: Ref.Ref<string>,
   state: SubscriptionRef.SubscriptionRef<LeaderState>,
-  running: Ref.Ref<GameController | undefined>
+  running: Ref.Ref<Acting | undefined>
 ): Effect.fn.Return<ReadonlyArray<Check>, never, Scope.Scope> {
   const engine = yield* makeDockerEngine(engineOptions(config))
   const database = yield* acquireDatabase(Redacted.value(config.databaseUrl), { max: 1, name: "readiness", deadlineMs: 2000 })
@@ -104,13 +103,23 @@ const checks = Effect.fnUntraced(function*(
     }
     return `${Math.round(ageMs / 1000)} s ago`
   })
+  /** As the acting controller's own loops tell; one that stands by takes and sends nothing. */
+  const flow = <A>(state: (acting: Acting) => Effect.Effect<A>, word: (state: A, now: Now) => Result.Result<string, { readonly message: string }>) =>
+    Effect.gen(function*() {
+      const acting = yield* Ref.get(running)
+      if (acting === undefined) return "standby"
+      const now = { monotonicMs: yield* monotonicMs, wallMs: yield* Clock.currentTimeMillis }
+      return yield* Effect.fromResult(word(yield* state(acting), now))
+    })
   return [
     { name: "engine", check: Effect.map(engine.identity, ({ apiVersion, version }) => `Docker ${version}, API ${apiVersion}`) },
     { name: "postgres", check: Effect.as(database.ping, "reached") },
     { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word === migrated ? Effect.succeed(word) : Effect.fail({ message: word })) },
     { name: "redis", check: Effect.as(streams.ping, "reached") },
-    { name: "role", check: role(state) },
-    { name: "resync", check: resync }
+    { name: "role", check: Effect.map(SubscriptionRef.get(state), ({ epoch, role }) => role === "leader" ? `leader, epoch ${epoch}` : "standby") },
+    { name: "resync", check: resync },
+    { name: "jobs", check: flow(({ jobs }) => jobs, jobsWord) },
+    { name: "messages", check: flow(({ messages }) => messages, messagesWord) }
   ]
 })
 
@@ -136,7 +145,7 @@ const migrations = (config: Config, schema: Ref.Ref<string>) =>
 const program = (config: Config) =>
   Effect.gen(function*() {
     const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
-    const running = yield* Ref.make<GameController | undefined>(undefined)
+    const running = yield* Ref.make<Acting | undefined>(undefined)
     const schema = yield* Ref.make("not migrated yet")
     const readiness = makeReadiness(yield* checks(config, schema, state, running))
     yield* Layer.build(httpLayer({ ...config.http, readiness }))

@@ -21,6 +21,8 @@ export interface OutboxEntry extends Message {
   /** Lets a reader drop repeats. */
   readonly eventId: string
   readonly gameId: string
+  /** When it was stored. */
+  readonly storedAtMs: number
 }
 
 export const jobResultMessage = (

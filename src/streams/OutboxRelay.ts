@@ -1,8 +1,8 @@
 /**
  * Sends what the outbox holds, oldest first, and strikes it out afterwards. A crash in between sends a message again with
- * the same `event_id`; none is ever skipped. A topic that Redis refuses rests a while and holds up no other.
+ * the same `event_id`; none is ever skipped. A topic that Redis does not take rests a while and holds up no other.
  */
-import { Effect, Exit, Metric } from "effect"
+import { Effect, Metric } from "effect"
 import { monotonicMs } from "../clock/monotonic.ts"
 import type { OutboxEntry, Topic } from "../domain/Message.ts"
 import { GameWriter } from "../store/GameWriter.ts"
@@ -11,9 +11,42 @@ import { Streams, type StreamsError } from "./Streams.ts"
 
 const batch = 500
 const restMs = 1000
+const topicsAtOnce = 4
 
-/** When a topic that was refused is tried again. */
-type Resting = Map<Topic, number>
+/** A topic that was not taken. */
+interface Resting {
+  /** When it is tried again. */
+  readonly untilMs: number
+  readonly problem: string
+  /** When its first message that waits was stored. */
+  readonly waitingSinceMs: number
+}
+
+/** How messages go out, as the relay's own attempts tell. */
+export interface OutgoingState {
+  /** When the outbox was looked into last, by the monotonic clock; undefined: never. */
+  readonly lastLookMs: number | undefined
+  /** When the oldest message was stored that was not sent at the last look; undefined: there was none. */
+  readonly oldestMs: number | undefined
+  readonly refused: ReadonlyMap<Topic, string>
+}
+
+/** What the relay keeps, to be shown while it runs. */
+export class Outgoing {
+  readonly resting = new Map<Topic, Resting>()
+  lastLookMs: number | undefined
+  oldestMs: number | undefined
+
+  get state(): OutgoingState {
+    const waiting = [...this.resting.values()].map(({ waitingSinceMs }) => waitingSinceMs)
+    const oldestMs = Math.min(...waiting, this.oldestMs ?? Infinity)
+    return {
+      lastLookMs: this.lastLookMs,
+      oldestMs: oldestMs === Infinity ? undefined : oldestMs,
+      refused: new Map([...this.resting].map(([topic, { problem }]) => [topic, problem]))
+    }
+  }
+}
 
 /** Sent, and not struck out yet: that is done with the next look, or soon where none is to come. */
 interface Sent {
@@ -23,15 +56,14 @@ interface Sent {
 const strikeOutMs = 100
 const flushMs = 300
 
-/** Never ends by itself; fails when Redis or the database does, to be started again. */
-export const relayOutbox = Effect.gen(function*() {
+/** Never ends by itself; fails when the database does, to be started again. */
+export const relayOutbox = Effect.fnUntraced(function*(outgoing: Outgoing) {
   const writer = yield* GameWriter
-  const resting: Resting = new Map()
   const sent: Sent = { ids: [] }
   const relaying = Effect.gen(function*() {
     for (;;) {
       yield* sent.ids.length === 0 ? writer.outboxSignal : Effect.timeoutOption(writer.outboxSignal, strikeOutMs)
-      for (let full = true; full;) full = yield* relayBatch(resting, sent)
+      for (let full = true; full;) full = yield* relayBatch(outgoing, sent)
     }
   })
   // Otherwise all of it would be sent once more at the next start.
@@ -40,36 +72,38 @@ export const relayOutbox = Effect.gen(function*() {
 })
 
 /** Answers whether more may wait. */
-const relayBatch = Effect.fnUntraced(function*(resting: Resting, sent: Sent) {
+const relayBatch = Effect.fnUntraced(function*(outgoing: Outgoing, sent: Sent) {
   const writer = yield* GameWriter
   const nowMs = yield* monotonicMs
-  const except = [...resting].flatMap(([topic, untilMs]) => untilMs > nowMs ? [topic] : [])
+  const except = [...outgoing.resting].flatMap(([topic, { untilMs }]) => untilMs > nowMs ? [topic] : [])
   const entries = yield* writer.unsent(batch, { except, sent: sent.ids })
   sent.ids = []
+  outgoing.lastLookMs = nowMs
+  outgoing.oldestMs = entries[0]?.storedAtMs
   yield* Metric.update(metrics.outboxDepth, entries.length)
   if (entries.length === 0) return false
-  const exits = yield* Effect.forEach(Map.groupBy(entries, ({ topic }) => topic), ([topic, mine]) => Effect.exit(send(topic, mine, resting)))
-  // What was sent is struck out, whatever became of the rest.
-  sent.ids = exits.flatMap((exit) => Exit.isSuccess(exit) ? exit.value : [])
+  const taken = yield* Effect.forEach(Map.groupBy(entries, ({ topic }) => topic), ([topic, mine]) => send(topic, mine, outgoing), { concurrency: topicsAtOnce })
+  sent.ids = taken.flat()
+  outgoing.oldestMs = undefined
   yield* Metric.update(metrics.outboxSent, sent.ids.length)
   yield* Metric.update(metrics.outboxDepth, entries.length - sent.ids.length)
-  for (const exit of exits) yield* exit
   return entries.length === batch
 })
 
-/** Answers what was sent: all of it, or nothing when the topic is refused. */
-const send = Effect.fnUntraced(function*(topic: Topic, entries: ReadonlyArray<OutboxEntry>, resting: Resting) {
-  const streams = yield* Streams
-  yield* streams.append(entries)
-  resting.delete(topic)
-  return entries.map(({ id }) => id)
-}, (sending, topic, _entries, resting) => Effect.catchIf(sending, isRefused, (error) => rest(topic, error, resting)))
+/** Answers what was sent: all of it, or nothing when the topic is not taken. */
+const send = (topic: Topic, entries: ReadonlyArray<OutboxEntry>, outgoing: Outgoing) =>
+  Effect.gen(function*() {
+    yield* (yield* Streams).append(entries)
+    if (outgoing.resting.delete(topic)) yield* Effect.logInfo("the messages of a topic go out again", { topic })
+    return entries.map(({ id }) => id)
+  }).pipe(Effect.catch((error) => rest(topic, entries, error, outgoing)))
 
-const isRefused = (error: StreamsError): boolean => error.reason === "Refused"
-
-const rest = Effect.fnUntraced(function*(topic: Topic, error: StreamsError, resting: Resting) {
-  if (!resting.has(topic)) yield* Effect.logError("Redis refuses the messages of a topic; they wait", { topic }, error)
-  resting.set(topic, (yield* monotonicMs) + restMs)
+const rest = Effect.fnUntraced(function*(topic: Topic, entries: ReadonlyArray<OutboxEntry>, error: StreamsError, { resting }: Outgoing) {
+  const before = resting.get(topic)
+  if (before === undefined) yield* Effect.logError("Redis does not take the messages of a topic; they wait", { topic }, error)
+  resting.set(topic, {
+    untilMs: (yield* monotonicMs) + restMs, problem: error.message, waitingSinceMs: before?.waitingSinceMs ?? entries[0]!.storedAtMs
+  })
   yield* Metric.update(Metric.withAttributes(metrics.loopFailures, { loop: `outbox relay ${topic}` }), 1)
   return []
 })

@@ -21,10 +21,26 @@ export interface JobStreamEntry {
   readonly deliveries: number
 }
 
+/** Milliseconds of an entry id `<ms>-<n>`, by Redis' clock. */
+export const entryMs = (id: string): number => Number(id.slice(0, id.indexOf("-")))
+
+/** How a job stream does. */
+export interface JobStreamState {
+  readonly stream: string
+  /** When it was read well last, by the monotonic clock; undefined: never. */
+  readonly lastReadMs: number | undefined
+  /** Why it cannot be read; undefined: it can. */
+  readonly problem: string | undefined
+  /** The oldest entry that is delivered and not acknowledged, when last looked. */
+  readonly oldestPending: string | undefined
+}
+
 export class Streams extends Context.Service<Streams, {
   /**
    * Some entries of both job streams, at most about `count`, in the order they were written: first what this consumer was
    * given before and did not acknowledge, then new ones. Empty after at most a few seconds without any. Makes a missing group.
+   * A stream that cannot be read by itself (another type of key, its node of a cluster is away) is left aside until it can, and
+   * holds up no other; it fails when none can be read.
    */
   readonly read: (count: number) => Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError>
   /** The next `read` begins with what this consumer was given before and did not acknowledge. */
@@ -42,4 +58,6 @@ export class Streams extends Context.Service<Streams, {
   readonly append: (messages: ReadonlyArray<OutboxEntry>) => Effect.Effect<void, StreamsError>
   /** Whether Redis answers, and takes writes. */
   readonly ping: Effect.Effect<void, StreamsError>
+  /** How each job stream does, as this consumer's own reads tell. */
+  readonly state: Effect.Effect<ReadonlyArray<JobStreamState>>
 }>()("rtmanager/streams/Streams") {}

@@ -24,7 +24,7 @@ export interface OpenStreams {
 }
 
 const job = (gameId: string): Fields => ({ game_id: gameId, image_ref: "galaxy/engine:1.4.2" })
-const message = (id: number, topic: Topic, fields: Fields): OutboxEntry => ({ id, eventId: `e${id}`, topic, gameId: "g1", fields })
+const message = (id: number, topic: Topic, fields: Fields): OutboxEntry => ({ id, eventId: `e${id}`, topic, gameId: "g1", fields, storedAtMs: 0 })
 
 /** Two streams have no common order within one millisecond. */
 const thenLater = async (adding: Promise<string>): Promise<void> => {

@@ -84,7 +84,7 @@ describe("Redis itself", () => {
   it("says that a write was refused, and not that Redis is away; nothing of that topic is there then", opened(async ({ name, redis, streams }) => {
     await redis.set(`${name}:results`, "not a stream")
     const error = await Effect.runPromise(Effect.flip(streams.append([1, 2].map((id) =>
-      ({ id, eventId: `e${id}`, topic: "job_results", gameId: "g1", fields: { outcome: "success" } })))))
+      ({ id, eventId: `e${id}`, topic: "job_results", gameId: "g1", fields: { outcome: "success" }, storedAtMs: 0 })))))
     assert.strictEqual(error.reason, "Refused")
     assert.match(error.message, /WRONGTYPE/)
   }))

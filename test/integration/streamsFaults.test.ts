@@ -10,7 +10,7 @@ import { until } from "../support/until.ts"
 
 const run = Effect.runPromise
 const outcome = <A>(effect: Effect.Effect<A, StreamsError>) => run(Effect.match(effect, { onFailure: ({ reason }) => reason, onSuccess: () => "well" }))
-const result = (id: number) => ({ id, eventId: `e${id}`, topic: "job_results" as const, gameId: "g1", fields: { outcome: "success" } })
+const result = (id: number) => ({ id, eventId: `e${id}`, topic: "job_results" as const, gameId: "g1", fields: { outcome: "success" }, storedAtMs: 0 })
 
 /** A read that may fail: what matters is what comes in the end. */
 const orNothing = (read: ReturnType<Streams["Service"]["read"]>) => Effect.orElseSucceed(read, () => [])

@@ -9,27 +9,35 @@ import { makeRedisStreams } from "../../src/streams/redis/RedisStreams.ts"
 import type { OpenStreams } from "../contract/streams.contract.ts"
 import { environment } from "./environment.ts"
 
-export interface Opened extends OpenStreams {
-  readonly redis: Redis
+/** What a sender does, on one server or on a cluster. */
+export type Hand = Pick<Redis, "xadd" | "xrange" | "xpending" | "xtrim" | "del" | "disconnect">
+
+export interface OpenedOn<A extends Hand> extends OpenStreams {
+  readonly redis: A
   readonly name: string
   readonly options: RedisOptions
 }
 
+export type Opened = OpenedOn<Redis>
+
 /** `through`: the address that the streams use, when it is not Redis' own. */
 export const openStreams = async (url = environment.redisUrl, through = url): Promise<Opened> => {
-  const name = `s${randomBytes(4).toString("hex")}`
   const redis = new Redis(url)
   redis.on("error", () => {})
+  return openOn(redis, through)
+}
+
+export const openOn = async <A extends Hand>(redis: A, url: string): Promise<OpenedOn<A>> => {
+  const name = `s${randomBytes(4).toString("hex")}`
   const jobs = { start: `${name}:start`, stop: `${name}:stop` }
   const topics: Record<Topic, string> = {
     job_results: `${name}:results`, health_events: `${name}:health`, notification_intents: `${name}:intents`, dead_jobs: `${name}:dead`
   }
-  const options: RedisOptions = { url: through, group: "rtmanager", consumer: name, jobs, topics }
+  const options: RedisOptions = { url, group: "rtmanager", consumer: name, jobs, topics }
   const scope = await Effect.runPromise(Scope.make())
   const streams = await Effect.runPromise(makeRedisStreams(options).pipe(Effect.provideService(Scope.Scope, scope)))
   const wipe = async () => {
-    const found = await redis.keys(`${name}:*`)
-    if (found.length > 0) await redis.del(...found)
+    for (const key of [...Object.values(jobs), ...Object.values(topics)]) await redis.del(key)
   }
   return {
     streams, redis, name, options, wipe,

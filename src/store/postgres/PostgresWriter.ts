@@ -50,16 +50,17 @@ interface OutboxRow {
   readonly topic: Topic
   readonly game_id: string
   readonly fields: Readonly<Record<string, string>>
+  readonly stored_at_ms: string
 }
 
 const toEntry = (row: OutboxRow): OutboxEntry => ({
-  id: Number(row.id), eventId: row.event_id, topic: row.topic, gameId: row.game_id, fields: row.fields
+  id: Number(row.id), eventId: row.event_id, topic: row.topic, gameId: row.game_id, fields: row.fields, storedAtMs: Number(row.stored_at_ms)
 })
 
 const unsent = (query: Database["query"]) => (limit: number, { except = [], sent = [] }: UnsentOptions = {}) =>
   query("unsent", (sql) => sql<Array<OutboxRow>>`
     WITH struck_out AS (DELETE FROM rtmanager.outbox WHERE id = ANY(${sent as Array<number>}::bigint[]))
-    SELECT id, event_id, topic, game_id, fields FROM rtmanager.outbox
+    SELECT id, event_id, topic, game_id, fields, floor(extract(epoch FROM created_at) * 1000)::bigint AS stored_at_ms FROM rtmanager.outbox
     WHERE topic <> ALL(${except as Array<string>}::text[]) AND id <> ALL(${sent as Array<number>}::bigint[]) ORDER BY id LIMIT ${limit}`).pipe(
     Effect.map((rows) => rows.map(toEntry))
   )

@@ -5,9 +5,12 @@
  * The one rule: each stream has a mark that everything still unread of it comes after, and an entry is handed out when no
  * stream's mark is before it. The streams with the lowest mark are read next, in one atomic read, so that nothing can be
  * written to one of them behind the back of another; a stream that is ahead waits, so what is held stays within two reads.
+ *
+ * Where one command cannot read them all, they are read one by one (`nextAlone`): a read of one stream says nothing of what is
+ * written to another meanwhile, so a new entry waits until the others were read after it. The order is by entry ids: streams
+ * on servers of their own are in order as far as the servers' clocks agree.
  */
-import type { JobStreamEntry } from "../Streams.ts"
-import { entryMs } from "./client.ts"
+import { entryMs, type JobStreamEntry } from "../Streams.ts"
 
 /** A place in the common order. Within one millisecond streams have no order; there starts come first, so that a stop holds. */
 type Mark = readonly [ms: number, rank: number, sequence: number]
@@ -27,6 +30,7 @@ export interface NextRead {
 export class StreamMerge {
   readonly #names: ReadonlyArray<string>
   readonly #positions: Map<string, Position>
+  #turn = 0
   #held: ReadonlyArray<JobStreamEntry> = []
   #newestMs = -1
 
@@ -50,6 +54,12 @@ export class StreamMerge {
     const wanted = [...this.#positions].filter(([, { mark }]) =>
       compare(mark, lowest) <= 0 || (isDrained(mark) && mark[0] <= lowest[0]))
     return { from: wanted.map(([name, { after }]) => [name, after]), mayBlock: this.caughtUp }
+  }
+
+  /** The same for one stream, in turns. It may block, but not for long: the others wait behind it. */
+  nextAlone(): NextRead {
+    const { from, mayBlock } = this.next()
+    return { from: [from[this.#turn++ % from.length]!], mayBlock }
   }
 
   /** Takes what `read` found with COUNT `count`; answers what is known to be next, oldest first. */

@@ -1,82 +1,166 @@
 /**
- * The blocking read of both job streams, on a connection of its own: a blocked connection serves nothing else. The first
+ * The blocking read of the job streams, on a connection of its own: a blocked connection serves nothing else. The first
  * read of each new connection takes this consumer's own pending entries, for an answer lost with a socket is never given
- * again.
+ * again. Streams that one command cannot read together are read one by one, in turns.
  */
 import { Effect, type Scope } from "effect"
-import type { Redis } from "ioredis"
 import { monotonicMs } from "../../clock/monotonic.ts"
 import type { JobKind } from "../../domain/Job.ts"
-import type { JobStreamEntry, StreamsError } from "../Streams.ts"
-import { deliveriesOf, isNoGroup, makeRedisLink, type RedisLink, type RedisOptions, toFields } from "./client.ts"
+import { type JobStreamEntry, StreamsError } from "../Streams.ts"
+import { makeBrokenStreams } from "./BrokenStreams.ts"
+import { deliveriesOf, isCrossSlot, isElsewhere, isNoGroup, makeRedisLink, type RedisLink, type RedisOptions, toFields } from "./client.ts"
+import type { RedisClient } from "./connect.ts"
 import { ReadSize } from "./ReadSize.ts"
 import { type NextRead, StreamMerge } from "./StreamMerge.ts"
 
 /** How long Redis waits for an entry; then it answers null, which proves that the link carries. */
 const blockMs = 2000
+/** The same where the streams are read in turns. */
+const turnMs = 25
+/** So often in a row something is mended in one read. */
+const mostMends = 4
 
 export interface BlockingReader {
   readonly read: (count: number) => Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError>
   readonly rewind: Effect.Effect<void>
   /** Nothing older than what `read` gives next is known to be on its way. */
   readonly caughtUp: Effect.Effect<boolean>
+  readonly lastReadMs: (stream: string) => number | undefined
+  readonly problem: (stream: string) => string | undefined
+  /** Those that can be read. */
+  readonly well: () => ReadonlyArray<string>
 }
 
 type Reply = Array<[string, Array<[string, Array<string> | null]>]> | null
+
+/** What was asked for last, and what comes next. */
+class Asked {
+  merge: StreamMerge
+  served: RedisClient | undefined
+  /** The streams are read one by one. */
+  apart = false
+  /** The next read begins anew. */
+  stale = false
+  last: NextRead = { from: [], mayBlock: false }
+
+  constructor(streams: ReadonlyArray<string>) {
+    this.merge = new StreamMerge(streams)
+  }
+
+  begin(streams: ReadonlyArray<string>): void {
+    this.merge = new StreamMerge(streams)
+    this.stale = false
+  }
+
+  next(): NextRead {
+    this.last = this.apart ? this.merge.nextAlone() : this.merge.next()
+    return this.last
+  }
+}
 
 export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOptions): Effect.fn.Return<BlockingReader, never, Scope.Scope> {
   const kinds = new Map(Object.entries(options.jobs).map(([kind, stream]) => [stream, kind as JobKind]))
   const streams = [...kinds.keys()]
   const link = yield* makeRedisLink(options.url, `${options.consumer}-reader`)
   const size = new ReadSize()
-  let merge = new StreamMerge(streams)
-  let served: Redis | undefined
+  const asked = new Asked(streams)
+  const lastReadMs = new Map<string, number>()
+  const broken = yield* makeBrokenStreams(options, streams, () => {
+    asked.stale = true
+  })
 
   const ask = (count: number) =>
     link.use("xreadgroup", async (redis) => {
-      if (redis !== served) merge = new StreamMerge(streams)
-      served = redis
-      const next = merge.next()
-      const names = next.from.map(([stream]) => stream)
-      const ids = next.from.map(([, id]) => id)
-      const group = ["GROUP", options.group, options.consumer, "COUNT", count] as const
-      const reply: unknown = next.mayBlock
-        ? await redis.xreadgroup(...group, "BLOCK", blockMs, "STREAMS", ...names, ...ids)
-        : await redis.xreadgroup(...group, "STREAMS", ...names, ...ids)
-      return { next, found: entriesOf(reply as Reply, kinds) }
+      if (redis !== asked.served || asked.stale) asked.begin(broken.well())
+      asked.served = redis
+      const next = asked.next()
+      return { next, found: entriesOf(await readGroup(redis, options, next, count, asked.apart ? turnMs : blockMs), kinds) }
     })
 
   const readOnce = Effect.fnUntraced(function*(most: number) {
+    const begunMs = yield* monotonicMs
+    const ready: Array<JobStreamEntry> = []
     for (;;) {
       const count = Math.min(most, size.count)
       const sentMs = yield* monotonicMs
       const { found, next } = yield* ask(count)
-      size.saw(found, count, next.mayBlock ? 0 : (yield* monotonicMs) - sentMs)
-      const ready = merge.take(next, yield* counted(link, options, next, found), count)
-      if (ready.length > 0 || (next.mayBlock && found.length === 0)) return ready
+      const nowMs = yield* monotonicMs
+      size.saw(found, count, next.mayBlock ? 0 : nowMs - sentMs)
+      const entries = yield* counted(link, options, next, found)
+      const names = next.from.map(([stream]) => stream)
+      for (const stream of names) lastReadMs.set(stream, nowMs)
+      yield* broken.wasRead(names)
+      ready.push(...asked.merge.take(next, entries, count))
+      // In turns, a round is one read.
+      const isRound = !asked.apart || asked.merge.caughtUp || ready.length >= count
+      const isQuiet = next.mayBlock && found.length === 0 && (!asked.apart || nowMs - begunMs >= blockMs)
+      if ((ready.length > 0 && isRound) || isQuiet) return ready
     }
   })
 
-  const begin = Effect.sync(() => {
-    merge = new StreamMerge(streams)
+  /** Leaves aside what cannot be read by itself; whether another try may go better. */
+  const leaveBroken = Effect.fnUntraced(function*(error: StreamsError) {
+    if (asked.apart) yield* broken.leave(asked.last.from[0]![0], error)
+    else if (error.reason === "Refused") {
+      const before = broken.well()
+      for (const stream of before) yield* broken.ask(stream).pipe(Effect.catch((own) => broken.leave(stream, own)))
+      // Each of them answers, and they are refused together: one by one it shows which.
+      asked.apart ||= broken.well().length === before.length && before.length > 1
+    } else return false
+    return broken.well().length > 0
   })
+  const mend = Effect.fnUntraced(function*(error: StreamsError) {
+    if (isElsewhere(error.message)) return true
+    if (isNoGroup(error)) {
+      for (const stream of broken.well()) yield* makeGroup(link, options, stream).pipe(Effect.catchIf(isOwnFault, (own) => broken.leave(stream, own)))
+    } else if (isCrossSlot(error)) asked.apart = true
+    else if (!(yield* leaveBroken(error))) return false
+    asked.stale = true
+    return broken.well().length > 0
+  })
+  const attempt = (most: number, mends: number): Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError> =>
+    readOnce(most).pipe(Effect.catch((error) =>
+      Effect.flatMap(mends === 0 ? Effect.succeed(false) : mend(error), (isMended) => {
+        if (isMended) return attempt(most, mends - 1)
+        size.failed()
+        return Effect.fail(error)
+      })))
   return {
-    rewind: begin,
-    caughtUp: Effect.sync(() => merge.caughtUp),
-    read: (most) =>
-      readOnce(most).pipe(
-        // Only then: under OOM a group cannot be made, but read.
-        Effect.catchIf(isNoGroup, () => Effect.andThen(makeGroups(link, options, streams), Effect.andThen(begin, readOnce(most)))),
-        Effect.tapError(() => Effect.sync(() => size.failed()))
-      )
+    rewind: Effect.sync(() => {
+      asked.stale = true
+    }),
+    caughtUp: Effect.sync(() => !asked.stale && asked.merge.caughtUp),
+    lastReadMs: (stream) => lastReadMs.get(stream),
+    problem: broken.problem,
+    well: broken.well,
+    read: (most) => Effect.suspend(() => broken.well().length === 0 ? Effect.fail(noneWell(streams, broken.problem)) : attempt(most, mostMends))
   }
 })
 
-const makeGroups = (link: RedisLink, { group }: RedisOptions, streams: ReadonlyArray<string>) =>
-  Effect.forEach(streams, (stream) =>
-    link.use("xgroup", (redis) => redis.xgroup("CREATE", stream, group, "0", "MKSTREAM")).pipe(
-      Effect.catchIf((error) => error.message.includes("BUSYGROUP"), () => Effect.void)
-    ), { discard: true })
+const noneWell = (streams: ReadonlyArray<string>, problem: (stream: string) => string | undefined): StreamsError =>
+  new StreamsError({
+    operation: "xreadgroup", reason: "Refused",
+    message: `no job stream can be read: ${streams.map((stream) => `${stream}: ${problem(stream)}`).join("; ")}`
+  })
+
+const isOwnFault = ({ reason }: StreamsError): boolean => reason === "Refused"
+
+const readGroup = async (redis: RedisClient, options: RedisOptions, { from, mayBlock }: NextRead, count: number, waitMs: number): Promise<Reply> => {
+  const names = from.map(([stream]) => stream)
+  const ids = from.map(([, id]) => id)
+  const group = ["GROUP", options.group, options.consumer, "COUNT", count] as const
+  const reply: unknown = mayBlock
+    ? await redis.xreadgroup(...group, "BLOCK", waitMs, "STREAMS", ...names, ...ids)
+    : await redis.xreadgroup(...group, "STREAMS", ...names, ...ids)
+  return reply as Reply
+}
+
+/** Only when a read says that there is none: under OOM a group cannot be made, but read. */
+const makeGroup = (link: RedisLink, { group }: RedisOptions, stream: string) =>
+  link.use("xgroup", (redis) => redis.xgroup("CREATE", stream, group, "0", "MKSTREAM")).pipe(
+    Effect.catchIf((error) => error.message.includes("BUSYGROUP"), () => Effect.void),
+    Effect.asVoid
+  )
 
 /** Redis tells how often an entry was delivered only to those who ask. */
 const counted = Effect.fnUntraced(function*(link: RedisLink, options: RedisOptions, { from }: NextRead, found: ReadonlyArray<JobStreamEntry>) {

@@ -1,11 +1,13 @@
 /** One connection to Redis that is made anew when it fails, errors by kind, and the shapes of stream replies. */
 import { Effect, type Scope } from "effect"
-import { Redis } from "ioredis"
+import { asCluster, type HostPort, parseRedisAddress, type RedisAddress } from "../../domain/RedisAddress.ts"
 import type { JobKind } from "../../domain/Job.ts"
 import type { Topic } from "../../domain/Message.ts"
-import { type JobStreamEntry, StreamsError } from "../Streams.ts"
+import { entryMs, type JobStreamEntry, StreamsError } from "../Streams.ts"
+import { answerDeadlineMs, connect, type Connection, type RedisClient } from "./connect.ts"
 
 export interface RedisOptions {
+  /** In one of the forms of `RedisAddress`. */
   readonly url: string
   readonly group: string
   readonly consumer: string
@@ -13,43 +15,50 @@ export interface RedisOptions {
   readonly topics: Readonly<Record<Topic, string>>
 }
 
-/** An answer that is later than this will not come. */
-export const answerDeadlineMs = 5000
-
 /**
  * A connection is thrown away as soon as it does not answer, or answers for a node that cannot do what is asked: the client
  * says `ready` of a dead link, and would send again, late, what its callers gave up.
  */
 export interface RedisLink {
-  readonly use: <A>(operation: string, command: (redis: Redis) => Promise<A>) => Effect.Effect<A, StreamsError>
-}
-
-interface Connection {
-  readonly redis: Redis
-  readonly connected: Promise<void>
+  readonly use: <A>(operation: string, command: (redis: RedisClient) => Promise<A>) => Effect.Effect<A, StreamsError>
 }
 
 export const makeRedisLink = Effect.fnUntraced(function*(url: string, name: string): Effect.fn.Return<RedisLink, never, Scope.Scope> {
+  let address: RedisAddress = parseRedisAddress(url) ?? { _tag: "Single", url }
+  let nodes: ReadonlyArray<HostPort> = []
   let current: Connection | undefined
   const discard = (connection: Connection | undefined) =>
     Effect.sync(() => {
       if (connection === current) current = undefined
       connection?.redis.disconnect()
     })
+  const fresh = (): Connection => {
+    current = connect(address, name, nodes)
+    return current
+  }
+  /** The address leads to one node of a cluster: from now on all of it is spoken to. */
+  const noticeCluster = ({ message }: StreamsError) => {
+    if (isElsewhere(message) && address._tag === "Single") address = asCluster(address)
+  }
   yield* Effect.addFinalizer(() => discard(current))
-  const use = <A>(operation: string, command: (redis: Redis) => Promise<A>): Effect.Effect<A, StreamsError> =>
+  const use = <A>(operation: string, command: (redis: RedisClient) => Promise<A>): Effect.Effect<A, StreamsError> =>
     Effect.suspend(() => {
-      if (current === undefined || current.redis.status === "end") current = connect(url, name)
-      const used = current
+      const used = current === undefined || current.hasEnded() ? fresh() : current
       return Effect.tryPromise({
-        try: () => used.connected.then(() => command(used.redis)),
+        try: () => used.connected.then(() => {
+          nodes = used.nodes()
+          return command(used.redis)
+        }),
         catch: (cause) => streamsError(operation, cause)
       }).pipe(
         Effect.timeoutOrElse({
           duration: answerDeadlineMs,
           orElse: () => Effect.fail(new StreamsError({ operation, reason: "Timeout", message: `no answer to ${operation}` }))
         }),
-        Effect.tapError(({ reason }) => reason === "Refused" ? Effect.void : discard(used)),
+        Effect.tapError((error) => {
+          noticeCluster(error)
+          return error.reason === "Refused" ? Effect.void : discard(used)
+        }),
         // Who gave up before the deadline has learnt nothing of the link, and what its answer brought is lost.
         Effect.onInterrupt(() => discard(used))
       )
@@ -57,32 +66,21 @@ export const makeRedisLink = Effect.fnUntraced(function*(url: string, name: stri
   return { use }
 })
 
-const connect = (url: string, name: string): Connection => {
-  const redis = new Redis(url, {
-    connectionName: name,
-    lazyConnect: true,
-    connectTimeout: 3000,
-    commandTimeout: answerDeadlineMs,
-    disconnectTimeout: 200,
-    keepAlive: 10_000,
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0
-  })
-  // Without a listener the client throws; and what it rejects with says only that the connection is closed.
-  let why: unknown
-  redis.on("error", (error) => {
-    why = error
-  })
-  return { redis, connected: redis.connect().catch((error: unknown) => Promise.reject(why ?? error)) }
-}
-
 /** Refusals by a node that another one, or the same a little later, would not give. */
-const away: ReadonlySet<string> = new Set(["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"])
+const away: ReadonlySet<string> = new Set(["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MOVED", "ASK"])
+
+const firstWord = (message: string): string => message.split(" ")[0]!
+
+/** A node of a cluster says that another one has the key. */
+export const isElsewhere = (message: string): boolean => firstWord(message) === "MOVED" || firstWord(message) === "ASK"
+
+/** A cluster keeps the two streams in different places: one command cannot read both. */
+export const isCrossSlot = ({ message }: StreamsError): boolean => firstWord(message) === "CROSSSLOT"
 
 export const streamsError = (operation: string, cause: unknown): StreamsError => {
   const first = (cause as { previousErrors?: ReadonlyArray<unknown> } | undefined)?.previousErrors?.[0] ?? cause
   const message = first instanceof Error ? first.message : String(first)
-  const refused = first instanceof Error && first.name === "ReplyError" && !away.has(message.split(" ")[0]!)
+  const refused = first instanceof Error && first.name === "ReplyError" && !away.has(firstWord(message))
   return new StreamsError({ operation, reason: refused ? "Refused" : /timed out/i.test(message) ? "Timeout" : "Unavailable", message })
 }
 
@@ -105,9 +103,6 @@ export const deliveriesOf = (link: RedisLink, { consumer, group }: RedisOptions,
 
 /** Entry, consumer, idle milliseconds, deliveries. */
 export type PendingEntry = readonly [string, string, number, number]
-
-/** Milliseconds of an entry id `<ms>-<n>`, by Redis' clock. */
-export const entryMs = (id: string): number => Number(id.slice(0, id.indexOf("-")))
 
 /** By milliseconds, both streams have one order; within one they have none, and the order of the reply stays. */
 export const byEntryId = (a: Pick<JobStreamEntry, "entryId">, b: Pick<JobStreamEntry, "entryId">): number => entryMs(a.entryId) - entryMs(b.entryId)

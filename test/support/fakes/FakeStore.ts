@@ -84,7 +84,7 @@ export const makeFakeWriter = (world: StoreWorld, epoch: number, endTerm: Effect
       ask("unsent", () => {
         world.markSent(sent)
         return [...world.outbox.values()].filter(({ topic }) => !except.includes(topic as Topic)).slice(0, limit).map((row) => ({
-          id: row.id, eventId: row.event_id, topic: row.topic as Topic, gameId: row.game_id, fields: row.fields
+          id: row.id, eventId: row.event_id, topic: row.topic as Topic, gameId: row.game_id, fields: row.fields, storedAtMs: row.created_at_ms
         }))
       }),
     markSent: (ids) => ask("mark_sent", () => world.markSent(ids)),

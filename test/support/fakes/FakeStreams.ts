@@ -31,6 +31,7 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
   /** Where to go on in this consumer's own pending entries; undefined: they are through. */
   let pendingFrom: Map<string, string> | undefined = beginning()
   let breaks = world.answers.breaks
+  let lastReadMs: number | undefined
   /** Trimmed entries that were told and not acknowledged. */
   const told = new Set<string>()
   const rewind = Effect.sync(() => {
@@ -73,7 +74,9 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
     const untilMs = (yield* monotonicMs) + blockMs
     for (;;) {
       const found = yield* ask(world, "xreadgroup", () => readNow(count), true, answerDeadlineMs)
-      const leftMs = untilMs - (yield* monotonicMs)
+      const nowMs = yield* monotonicMs
+      lastReadMs = nowMs
+      const leftMs = untilMs - nowMs
       if (found.length > 0 || leftMs <= 0) return found
       yield* Effect.timeoutOption(changed(world), leftMs)
     }
@@ -94,7 +97,10 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
           world.add(topicStreams[topic], { event_id: eventId, ...fields })
         }
       }, true),
-    ping: ask(world, "ping", () => {}, false)
+    ping: ask(world, "ping", () => {}, false),
+    state: Effect.sync(() => kinds.map(([, stream]) => ({
+      stream, lastReadMs, problem: undefined, oldestPending: world.pending(stream)[0]
+    })))
   })
 }
 

@@ -244,7 +244,7 @@ export class StoreWorld {
   #tell(gameId: string, message: { readonly topic: string; readonly fields: Readonly<Record<string, string>> }): void {
     const digits = hex(this.#world.random, 32)
     const eventId = [digits.slice(0, 8), digits.slice(8, 12), `4${digits.slice(13, 16)}`, `a${digits.slice(17, 20)}`, digits.slice(20)].join("-")
-    const row: OutboxRow = { id: ++this.#lastId, event_id: eventId, game_id: gameId, topic: message.topic, fields: message.fields }
+    const row: OutboxRow = { id: ++this.#lastId, event_id: eventId, game_id: gameId, topic: message.topic, fields: message.fields, created_at_ms: this.nowMs }
     this.#journal.put(this.outbox, row.id, row)
     this.#journal.push(this.told, row)
   }

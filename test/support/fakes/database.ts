@@ -55,6 +55,7 @@ export interface OutboxRow {
   readonly topic: string
   readonly game_id: string
   readonly fields: Readonly<Record<string, string>>
+  readonly created_at_ms: number
 }
 
 /** The last statement that wrote a row or a record. */

@@ -178,7 +178,8 @@ export const faultyStreams = (life: Life, streams: Streams["Service"]): Streams[
     // One by one: a connection that breaks leaves the first few behind.
     append: (messages) =>
       Effect.forEach(messages, (message) => on("append", true, String(message.id), streams.append([message])), { discard: true }),
-    ping: on("ping", false, "", streams.ping)
+    ping: on("ping", false, "", streams.ping),
+    state: streams.state
   }
 }
 

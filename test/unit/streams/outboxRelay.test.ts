@@ -5,7 +5,7 @@ import { supervise } from "../../../src/controller/supervise.ts"
 import type { GameId } from "../../../src/domain/GameId.ts"
 import type { Topic } from "../../../src/domain/Message.ts"
 import { GameWriter } from "../../../src/store/GameWriter.ts"
-import { relayOutbox } from "../../../src/streams/OutboxRelay.ts"
+import { Outgoing, relayOutbox } from "../../../src/streams/OutboxRelay.ts"
 import { Streams, StreamsError } from "../../../src/streams/Streams.ts"
 import { standingStoreLayer } from "../../support/fakes/FakeLease.ts"
 import { FakeStore } from "../../support/fakes/FakeStore.ts"
@@ -25,14 +25,15 @@ const relaying = Effect.fnUntraced(function*(lost: (topic: Topic) => boolean = (
       return lost(topic) ? Effect.fail(new StreamsError({ operation: "xadd", reason: "Unavailable", message: "lost" })) : real.append(messages)
     })
   }
-  yield* Effect.forkChild(Effect.provideService(supervise("outbox relay", relayOutbox), Streams, choosy))
+  const outgoing = new Outgoing()
+  yield* Effect.forkChild(Effect.provideService(supervise("outbox relay", relayOutbox(outgoing)), Streams, choosy))
   const tell = (topic: Topic, count: number) =>
     writer.commit({
       gameId: "g1" as GameId, expectedVersion: 0, record: null, adopt: null, operations: [], health: [], answers: [],
       messages: Array.from({ length: count }, (_, index) => ({ topic, fields: { n: String(index) } }))
     })
   const numbers = (topic: Topic) => streams.told(topic).map(({ n }) => Number(n))
-  return { appends, numbers, streams, tell, world: yield* FakeStore }
+  return { appends, outgoing, numbers, streams, tell, world: yield* FakeStore }
 })
 const counted = (count: number) => Array.from({ length: count }, (_, index) => index)
 const onFakes = Effect.provide([streamsLayer, standingStoreLayer])

@@ -131,3 +131,34 @@ describe("StreamMerge", () => {
     assert.deepStrictEqual(seen, written)
   })
 })
+
+describe("StreamMerge, its streams read one by one", () => {
+  it.each(Array.from({ length: 200 }, (_, seed) => seed))("gives all of both streams once and in order, whatever is written between the reads (seed %d)", (seed) => {
+    const roll = dice(seed)
+    const group = new Group()
+    const written: Array<string> = []
+    let nowMs = 0
+    const write = (most: number) => {
+      for (let count = roll(most + 1); count > 0; count--) {
+        const stream = roll(3) === 0 ? "stop" : "start"
+        written.push(`${stream} ${++nowMs}-0`)
+        group.entries[stream]!.push(`${nowMs}-0`)
+      }
+    }
+    write(40)
+    let merge = new StreamMerge(["start", "stop"])
+    const seen: Array<string> = []
+    for (let round = 0; round < 2000 && (round < 100 || seen.length < written.length); round++) {
+      if (roll(15) === 0) merge = new StreamMerge(["start", "stop"])
+      const next = merge.nextAlone()
+      assert.lengthOf(next.from, 1)
+      const found = group.read(next, 4, () => round < 100 ? write(3) : undefined)
+      if (round < 100) write(2)
+      for (const each of merge.take(next, found, 4)) {
+        seen.push(`${each.stream} ${each.entryId}`)
+        group.acknowledge(each)
+      }
+    }
+    assert.deepStrictEqual(seen, written)
+  })
+})

@@ -1,0 +1,127 @@
+/** Redis Cluster and Sentinel, real ones: the same promises, and what becomes of them when a master is killed. */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { type Cluster, Redis } from "ioredis"
+import type { Streams } from "../../src/streams/Streams.ts"
+import { streamsContract } from "../contract/streams.contract.ts"
+import { type Hand, type OpenedOn, openOn, openStreams } from "../support/openStreams.ts"
+import { type RedisCluster, type RedisSentinels, startCluster, startSentinels } from "../support/redisNodes.ts"
+import { until } from "../support/until.ts"
+
+const run = Effect.runPromise
+const result = (id: number) => ({ id, eventId: `e${id}`, topic: "job_results" as const, gameId: "g1", fields: { outcome: "success" }, storedAtMs: 0 })
+
+/** As the consumer does: reads, remembers, acknowledges; what fails is tried again. */
+const taking = async ({ streams }: { readonly streams: Streams["Service"] }, seen: Map<string, number>): Promise<void> => {
+  const found = await run(Effect.orElseSucceed(streams.read(100), () => []))
+  for (const { entryId } of found) seen.set(entryId, (seen.get(entryId) ?? 0) + 1)
+  await run(streams.acknowledge(found).pipe(Effect.catch(() => streams.rewind)))
+}
+
+/** Sends until it is taken: a sender of jobs does the same. */
+const sent = (opened: OpenedOn<Hand>, kind: "start" | "stop", gameId: string) =>
+  until("it is sent", () => opened.add(kind, { game_id: gameId }).catch(() => undefined))
+
+/** The master of the start jobs dies in the middle of all this. */
+const survives = async (opened: OpenedOn<Hand>, failOver: () => Promise<void>): Promise<void> => {
+  const seen = new Map<string, number>()
+  const wanted: Array<string> = []
+  for (let index = 0; index < 5; index++) wanted.push(await sent(opened, "start", `g${index}`))
+  await until("taken", async () => (await taking(opened, seen), wanted.every((id) => seen.has(id))))
+  await run(opened.streams.append([result(1)]))
+  await failOver()
+  const after = await Promise.all([sent(opened, "start", "after"), sent(opened, "stop", "after")])
+  await until("taken after it", async () => (await taking(opened, seen), after.every((id) => seen.has(id))))
+  await until("told after it", () => run(Effect.match(opened.streams.append([result(2)]), { onFailure: () => false, onSuccess: () => true })))
+  const told = await until("read back", () => opened.told("job_results").catch(() => undefined))
+  assert.deepStrictEqual([...new Set(told.map(({ event_id }) => event_id))], ["e1", "e2"])
+  await run(opened.streams.ping)
+}
+
+describe("Redis Cluster", () => {
+  let cluster: RedisCluster
+  let client: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster()
+    client = cluster.client()
+  })
+  afterAll(async () => {
+    client.disconnect()
+    await cluster.close()
+  })
+  // A hand of its own: the contract closes it.
+  streamsContract("Redis Cluster, each stream in a place of its own", () => openOn(cluster.client(), cluster.url))
+
+  const apart = async (body: (opened: OpenedOn<Cluster>) => Promise<void>) => {
+    const opened = await openOn(cluster.client(), cluster.url)
+    try {
+      await body(opened)
+    } finally {
+      await opened.close()
+    }
+  }
+
+  it("is noticed at the address of one of its nodes", async () => {
+    const opened = await openOn(cluster.client(), `redis://127.0.0.1:${cluster.nodes[0]!.port}`)
+    try {
+      const seen = new Map<string, number>()
+      const ids = [await sent(opened, "start", "g1"), await sent(opened, "stop", "g1")]
+      await until("taken", async () => (await taking(opened, seen), ids.every((id) => seen.has(id))))
+    } finally {
+      await opened.close()
+    }
+  })
+
+  it("goes on when a master was killed: no job and no result is lost", () =>
+    apart((opened) =>
+      survives(opened, async () => (await cluster.masterOf(opened.options.jobs.start)).kill())
+    ))
+})
+
+describe("Redis Sentinel", () => {
+  let sentinels: RedisSentinels
+  beforeAll(async () => {
+    sentinels = await startSentinels()
+  })
+  afterAll(() => sentinels.close())
+
+  it("names the master, and the next one when that was killed: no job and no result is lost", async () => {
+    const first = await sentinels.master()
+    // The sender's hand follows the master by itself.
+    const hand = new Redis({ sentinels: [...sentinels.hosts], name: "games", retryStrategy: () => 100, maxRetriesPerRequest: 1 })
+    hand.on("error", () => {})
+    const opened = await openOn(hand, sentinels.url)
+    try {
+      await survives(opened, () => first.kill())
+      assert.notStrictEqual((await sentinels.master()).port, first.port)
+    } finally {
+      await opened.close()
+    }
+  })
+})
+
+describe("a job stream that cannot be read", () => {
+  it("stops no other, is named, and is read again when it can be", async () => {
+    const { add, name, redis, streams, close } = await openStreams()
+    try {
+      await redis.set(`${name}:stop`, "not a stream")
+      const first = await add("start", { game_id: "g1" })
+      assert.deepStrictEqual((await run(streams.read(10))).map(({ entryId }) => entryId), [first])
+      const state = await run(streams.state)
+      assert.deepStrictEqual(state.map(({ problem }) => problem === undefined), [true, false])
+      assert.match(state[1]!.problem!, /WRONGTYPE/)
+      assert.isDefined(state[0]!.lastReadMs)
+      await run(streams.acknowledge([{ stream: `${name}:start`, entryId: first }]))
+      await redis.del(`${name}:stop`)
+      const second = await add("stop", { game_id: "g1", reason: "finished" })
+      const found = await until("it is read again", async () => {
+        const entries = await run(streams.read(10))
+        return entries.length > 0 && entries
+      })
+      assert.deepStrictEqual(found.map(({ entryId }) => entryId), [second])
+      assert.isUndefined((await run(streams.state))[1]!.problem)
+    } finally {
+      await close()
+    }
+  })
+})
