@@ -21,5 +21,5 @@ USER 65532:65532
 EXPOSE 8096
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.RTM_HTTP_ADDR || ':8096').split(':').at(-1) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# An argument list, so that SIGTERM reaches the controller itself.
-CMD ["node", "--max-semi-space-size=4", "--v8-pool-size=1", "src/main.ts"]
+# An argument list, so that SIGTERM reaches the controller itself. `docker run rtmanager migrate` only migrates.
+ENTRYPOINT ["node", "--max-semi-space-size=4", "--v8-pool-size=1", "src/main.ts"]

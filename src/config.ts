@@ -20,10 +20,11 @@ interface Setting<A> {
 }
 
 const duration: Kind<number> = { takes: "a duration like 500ms, 30s, 5m or 72h", read: (text) => parseDurationMs(text) || undefined }
+/** Only how it begins is looked at here: the rest is read by the client that connects to it (`Checks`). */
 const url = (protocols: ReadonlyArray<string>): Kind<Redacted.Redacted<string>> => ({
   takes: `an address like ${protocols.map((protocol) => `${protocol}//...`).join(" or ")}`,
   secret: true,
-  read: (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol) ? Redacted.make(text) : undefined
+  read: (text) => protocols.some((protocol) => text.startsWith(`${protocol}//`)) ? Redacted.make(text) : undefined
 })
 const redisUrl: Kind<Redacted.Redacted<string>> = {
   takes: redisAddressForms,
@@ -66,8 +67,9 @@ const withDefault = <A>(variable: string, kind: Kind<A>, standard: string, about
 })
 
 export const settings = {
-  databaseUrl: required("DATABASE_URL", url(["postgres:", "postgresql:"]), "PostgreSQL; migrations run at start under a lock"),
-  redisUrl: required("REDIS_URL", redisUrl, "Redis: one server, a master by its sentinels, or a cluster"),
+  databaseUrl: required("DATABASE_URL", url(["postgres:", "postgresql:"]), "PostgreSQL; migrations run at start under a lock, where any are due"),
+  databaseDirectUrl: optional("DATABASE_DIRECT_URL", url(["postgres:", "postgresql:"]), "PostgreSQL itself, where `DATABASE_URL` leads through a pooler (pgbouncer): notifications, lease and migrations go there"),
+  redisUrl: required("REDIS_URL", url(["redis:", "rediss:"]), "Redis"),
   dockerHost: withDefault("DOCKER_HOST", dockerHost, "unix:///var/run/docker.sock", "Docker Engine, as the docker CLI reads it"),
   dockerTls: withDefault("DOCKER_TLS_VERIFY", flag, "0", "TLS to a `tcp://` engine"),
   dockerCertPath: optional("DOCKER_CERT_PATH", folder, "folder of ca.pem, cert.pem and key.pem"),
@@ -97,27 +99,44 @@ export const settings = {
 type Settings = typeof settings
 export type Config = { readonly [K in keyof Settings]: Settings[K] extends Setting<infer A> ? A : never }
 
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What the client of an address says is wrong with it, in a sentence that tells nothing of its value; by setting. */
+export type Checks = { readonly [K in keyof Config]?: (text: string) => string | undefined }
+
 /** The settings in `env`, or everything that is wrong with it: a line each, naming variable, value and what it takes. */
-export const readConfig = (env: Readonly<Record<string, string | undefined>>): Result.Result<Config, ReadonlyArray<string>> => {
+export const readConfig = (env: Environment, checks: Checks = {}): Result.Result<Config, ReadonlyArray<string>> => {
+  const config = readSettings(env, Object.keys(settings) as ReadonlyArray<keyof Config>, checks)
+  const problems = Result.isSuccess(config) ? together(config.success) : []
+  return problems.length > 0 ? Result.fail(problems) : config
+}
+
+/** Only some of them. */
+export const readSettings = <K extends keyof Config>(
+  env: Environment,
+  keys: ReadonlyArray<K>,
+  checks: Checks = {}
+): Result.Result<Pick<Config, K>, ReadonlyArray<string>> => {
   const problems: Array<string> = []
-  const values = Object.entries(settings).map(([key, setting]) => {
-    const value = readSetting(setting as Setting<unknown>, env[setting.variable])
+  const values = keys.map((key) => {
+    const value = readSetting(settings[key] as Setting<unknown>, env, checks[key])
     if (Result.isFailure(value)) problems.push(value.failure)
     return [key, Result.isSuccess(value) ? value.success : undefined]
   })
-  const config = Object.fromEntries(values) as Config
-  if (problems.length === 0) problems.push(...together(config))
-  return problems.length > 0 ? Result.fail(problems) : Result.succeed(config)
+  return problems.length > 0 ? Result.fail(problems) : Result.succeed(Object.fromEntries(values) as Pick<Config, K>)
 }
 
-const readSetting = (setting: Setting<unknown>, given: string | undefined): Result.Result<unknown, string> => {
+const readSetting = (setting: Setting<unknown>, env: Environment, check: Checks[keyof Config]): Result.Result<unknown, string> => {
+  const given = env[setting.variable]
   const text = given === undefined || given === "" ? setting.default : given
   if (text === undefined) {
     return setting.optional ? Result.succeed(undefined) : Result.fail(`${setting.variable} is missing; it takes ${setting.kind.takes}`)
   }
   const value = setting.kind.read(text)
   const shown = setting.kind.secret ? "a value that is not shown" : JSON.stringify(text.slice(0, 200))
-  return value === undefined ? Result.fail(`${setting.variable} is ${shown}; it takes ${setting.kind.takes}`) : Result.succeed(value)
+  if (value === undefined) return Result.fail(`${setting.variable} is ${shown}; it takes ${setting.kind.takes}`)
+  const problem = check?.(text)
+  return problem === undefined ? Result.succeed(value) : Result.fail(`${setting.variable} ${problem}`)
 }
 
 /** What only shows when several settings are looked at. */

@@ -1,13 +1,13 @@
-/** Composition root: reads the settings, migrates, waits for the lease, acts. */
+/** Composition root: reads the settings, migrates, waits for the lease, acts. With `migrate` it only migrates. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Clock, Effect, Exit, Layer, Redacted, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
 import { randomUUID } from "node:crypto"
 import { homedir, hostname } from "node:os"
 import { join } from "node:path"
-import { type Acting, startActing } from "../controllers/game/acting.ts"
-import { type Config, readConfig } from "./config.ts"
-import { lead } from "./controller/Leader.ts"
-import { type LeaderState, roleOf } from "./controller/role.ts"
+import { startActing } from "../controllers/game/acting.ts"
+import type { GameController } from "../controllers/game/controller.ts"
+import { type Checks, type Config, readConfig, readSettings } from "./config.ts"
+import { lead, type LeaderState } from "./controller/Leader.ts"
 import { monotonicMs } from "./clock/monotonic.ts"
 import { defaultBackoff } from "./domain/Timing.ts"
 import { notLeader, type Permission } from "./engine/Permission.ts"
@@ -15,13 +15,14 @@ import { type DockerEngineOptions, layer as dockerLayer, makeDockerEngine } from
 import { type Check, makeReadiness } from "./http/Readiness.ts"
 import { layer as httpLayer } from "./http/server.ts"
 import { CurrentTerm, type Term } from "./store/Lease.ts"
-import { migrate } from "./store/migrate.ts"
-import { acquireDatabase } from "./store/postgres/client.ts"
+import { AddressUnfit, upgrade } from "./store/migrate.ts"
+import { inOneLine, migrateOnce, olderThan } from "./store/migrateCommand.ts"
+import { acquireDatabase, addressProblem } from "./store/postgres/client.ts"
 import { layer as leaseLayer } from "./store/postgres/PostgresLease.ts"
 import { layer as storeLayer } from "./store/postgres/PostgresStore.ts"
 import { jobsWord, messagesWord, type Now } from "./streams/flow.ts"
 import { layer as redisLayer, makeRedisStreams } from "./streams/redis/RedisStreams.ts"
-import type { RedisOptions } from "./streams/redis/client.ts"
+import { addressProblem as redisAddressProblem, type RedisOptions } from "./streams/redis/client.ts"
 import { layer as loggingLayer } from "./telemetry/logging.ts"
 
 /** A change is not begun with less than this left on the lease. */
@@ -57,6 +58,14 @@ const permissionOf = ({ lost, remainingMs }: Term): Permission => ({
   guard: Effect.flatMap(remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
 })
 
+/** Where the database is: by way of a pooler perhaps, and itself. */
+const databaseOf = ({ databaseDirectUrl, databaseUrl }: Pick<Config, "databaseUrl" | "databaseDirectUrl">) => ({
+  url: Redacted.value(databaseUrl),
+  directUrl: Redacted.value(databaseDirectUrl ?? databaseUrl),
+  pooled: databaseDirectUrl !== undefined,
+  directVariable: databaseDirectUrl === undefined ? "DATABASE_URL" : "DATABASE_DIRECT_URL"
+})
+
 /** What this controller does while it holds the lease. */
 const act = (config: Config, running: Ref.Ref<Acting | undefined>) => (term: Term) => {
   const acting = Effect.gen(function*() {
@@ -73,7 +82,7 @@ const act = (config: Config, running: Ref.Ref<Acting | undefined>) => (term: Ter
   })
   return Effect.scoped(acting).pipe(Effect.provide(
     dockerLayer({ ...engineOptions(config), permission: permissionOf(term) }).pipe(
-      Layer.provideMerge(storeLayer({ url: Redacted.value(config.databaseUrl) })),
+      Layer.provideMerge(storeLayer(databaseOf(config))),
       Layer.provideMerge(redisLayer(redisOptions(config))),
       Layer.provide(Layer.succeed(CurrentTerm, term))
     ),
@@ -82,14 +91,16 @@ const act = (config: Config, running: Ref.Ref<Acting | undefined>) => (term: Ter
 }
 
 /** The parts that readiness needs, asked over connections of their own. */
-const checks = Effect.fnUntraced(function*(
+const readinessChecks = Effect.fnUntraced(function*(
   config: Config,
   schema: Ref.Ref<string>,
   state: SubscriptionRef.SubscriptionRef<LeaderState>,
   running: Ref.Ref<Acting | undefined>
 ): Effect.fn.Return<ReadonlyArray<Check>, never, Scope.Scope> {
   const engine = yield* makeDockerEngine(engineOptions(config))
-  const database = yield* acquireDatabase(Redacted.value(config.databaseUrl), { max: 1, name: "readiness", deadlineMs: 2000 })
+  const { directUrl, pooled, url } = databaseOf(config)
+  const database = yield* acquireDatabase(url, { max: 1, name: "readiness", deadlineMs: 2000, pooled })
+  const direct = pooled ? yield* acquireDatabase(directUrl, { max: 1, name: "readiness", deadlineMs: 2000 }) : database
   const streams = yield* makeRedisStreams(redisOptions(config))
   const startedMs = yield* monotonicMs
   const resync = Effect.gen(function*() {
@@ -113,8 +124,8 @@ const checks = Effect.fnUntraced(function*(
     })
   return [
     { name: "engine", check: Effect.map(engine.identity, ({ apiVersion, version }) => `Docker ${version}, API ${apiVersion}`) },
-    { name: "postgres", check: Effect.as(database.ping, "reached") },
-    { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word === migrated ? Effect.succeed(word) : Effect.fail({ message: word })) },
+    { name: "postgres", check: Effect.as(Effect.all([database.ping, direct.ping], { concurrency: 2 }), "reached") },
+    { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word.startsWith(migrated) ? Effect.succeed(word) : Effect.fail({ message: word })) },
     { name: "redis", check: Effect.as(streams.ping, "reached") },
     { name: "role", check: Effect.map(SubscriptionRef.get(state), ({ epoch, role }) => role === "leader" ? `leader, epoch ${epoch}` : "standby") },
     { name: "resync", check: resync },
@@ -130,30 +141,37 @@ const role = Effect.fnUntraced(function*(state: SubscriptionRef.SubscriptionRef<
 
 const migrated = "migrated"
 
-/** Waits for as long as it takes, and says what it waits for. */
+/** Waits for as long as it takes, and says what it waits for; for an address that will never do it does not wait. */
 const migrations = (config: Config, schema: Ref.Ref<string>) =>
-  Effect.tryPromise(() => migrate(Redacted.value(config.databaseUrl))).pipe(
-    Effect.tapError(({ cause }) => {
-      const why = cause instanceof Error ? cause.message : String(cause)
+  Effect.tryPromise({ try: () => upgrade(databaseOf(config).directUrl), catch: (cause) => cause }).pipe(
+    Effect.tapError((cause) => {
+      const why = inOneLine(cause)
       return Effect.andThen(Ref.set(schema, why), Effect.logWarning(`the database cannot be migrated yet: ${why}`))
     }),
-    Effect.retry(Schedule.spaced("1 second")),
-    Effect.tap((files) => files.length > 0 ? Effect.logInfo("migrations applied", { files }) : Effect.void),
-    Effect.andThen(Ref.set(schema, migrated))
+    Effect.retry({ schedule: Schedule.spaced("1 second"), while: (cause) => !(cause instanceof AddressUnfit) }),
+    Effect.tap(({ applied }) => applied.length > 0 ? Effect.logInfo("migrations applied", { files: applied }) : Effect.void),
+    Effect.flatMap(({ unknown }) => unknown.length === 0
+      ? Ref.set(schema, migrated)
+      : Effect.andThen(Ref.set(schema, `${migrated}; ${olderThan(unknown)}`), Effect.logWarning(olderThan(unknown)))),
+    Effect.tapError((cause) => Effect.sync(() => console.error(`${databaseOf(config).directVariable} ${inOneLine(cause)}`))),
+    Effect.catch(() => endedBadly)
   )
+
+/** What is wrong was said. */
+const endedBadly = Effect.sync(() => process.exit(1))
 
 const program = (config: Config) =>
   Effect.gen(function*() {
     const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
     const running = yield* Ref.make<Acting | undefined>(undefined)
     const schema = yield* Ref.make("not migrated yet")
-    const readiness = makeReadiness(yield* checks(config, schema, state, running))
+    const readiness = makeReadiness(yield* readinessChecks(config, schema, state, running))
     yield* Layer.build(httpLayer({ ...config.http, readiness }))
     yield* Effect.logInfo("listening", { http: `${config.http.host}:${config.http.port}` })
     yield* migrations(config, schema)
     const holder = `${hostname()}-${process.pid}-${randomUUID()}`
     yield* lead({ holder, ttlMs: config.leaseMs, state, act: act(config, running) }).pipe(
-      Effect.provide(leaseLayer(Redacted.value(config.databaseUrl)))
+      Effect.provide(leaseLayer(databaseOf(config).directUrl))
     )
   }).pipe(Effect.scoped)
 
@@ -161,13 +179,32 @@ const program = (config: Config) =>
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
 
-const config = readConfig(process.env)
-if (Result.isFailure(config)) {
+const addressChecks: Checks = { databaseUrl: addressProblem, databaseDirectUrl: addressProblem, redisUrl: redisAddressProblem }
+
+/** The settings, or an end that says what is wrong with them. */
+const orEnd = <A>(config: Result.Result<A, ReadonlyArray<string>>): A => {
+  if (Result.isSuccess(config)) return config.success
   for (const problem of config.failure) console.error(problem)
+  return process.exit(1)
+}
+
+const runMigrate = async (): Promise<never> => {
+  const { directUrl, directVariable } = databaseOf(orEnd(readSettings(process.env, ["databaseUrl", "databaseDirectUrl"], addressChecks)))
+  const { line, ok } = await migrateOnce(directUrl, directVariable)
+  console[ok ? "log" : "error"](line)
+  return process.exit(ok ? 0 : 1)
+}
+
+const runController = (): void => {
+  const config = orEnd(readConfig(process.env, addressChecks))
+  const logging = loggingLayer({ format: config.logFormat ?? (process.stdout.isTTY ? "pretty" : "json"), level: config.logLevel })
+  program(config).pipe(Effect.provide(logging), NodeRuntime.runMain({ teardown, disableErrorReporting: false }))
+}
+
+const [command] = process.argv.slice(2)
+if (command === undefined) runController()
+else if (command === "migrate") await runMigrate()
+else {
+  console.error(`there is no command ${command}: none runs the controller, "migrate" brings the database up to date`)
   process.exit(1)
 }
-const logging = loggingLayer({
-  format: config.success.logFormat ?? (process.stdout.isTTY ? "pretty" : "json"),
-  level: config.success.logLevel
-})
-program(config.success).pipe(Effect.provide(logging), NodeRuntime.runMain({ teardown, disableErrorReporting: false }))

@@ -19,9 +19,12 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
+REVOKE ALL ON FUNCTION rtmanager.note_change FROM PUBLIC;
 
 -- A dump that was restored into another server brings that server's transaction ids along. What lies in this one's future
 -- would be answered to nobody until then; it is told as changed now.
-CREATE OR REPLACE FUNCTION rtmanager.mend_changes() RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION rtmanager.mend_changes() RETURNS void LANGUAGE sql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   UPDATE rtmanager.changes SET xid = pg_current_xact_id() WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())
 $$;
+REVOKE ALL ON FUNCTION rtmanager.mend_changes FROM PUBLIC;

@@ -1,4 +1,5 @@
--- One reconcile step, all of it or nothing: adopted row, record, operations, health, messages, answers.
+-- One reconcile step, all of it or nothing: adopted row, record, operations, health, messages, answers. It writes with the owner's
+-- rights, which its caller needs not: what it may write is bound by the fence. The parts are for it alone, and see no schema but it sets.
 
 -- The row of an adopted container. Somebody who wrote one meanwhile wished for something: the step was decided without it.
 CREATE OR REPLACE FUNCTION rtmanager.adopt_row(game text, adopt jsonb) RETURNS void LANGUAGE plpgsql AS $$
@@ -52,8 +53,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Without a search_path of its own: setting one makes every plan below it be checked anew, a tenth of what a commit costs.
-CREATE OR REPLACE FUNCTION rtmanager.commit_step(epoch bigint, step jsonb) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION rtmanager.commit_step(epoch bigint, step jsonb) RETURNS void LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   game text := step->>'game_id';
 BEGIN
@@ -77,3 +78,5 @@ BEGIN
     PERFORM rtmanager.write_answers(game, step->'answers');
   END IF;
 END $$;
+REVOKE ALL ON FUNCTION rtmanager.commit_step, rtmanager.adopt_row, rtmanager.write_operations, rtmanager.write_health, rtmanager.write_messages,
+  rtmanager.write_answers FROM PUBLIC;

@@ -7,3 +7,4 @@ BEGIN
     RAISE EXCEPTION 'another controller acts by now (epoch % is over)', epoch USING ERRCODE = 'RTM01';
   END IF;
 END $$;
+REVOKE ALL ON FUNCTION rtmanager.fence FROM PUBLIC;

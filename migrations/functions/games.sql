@@ -1,7 +1,8 @@
--- Triggers of the desired rows. They run in the sessions of people and programs.
+-- Triggers of the desired rows. They run in the sessions of people and programs, and call nobody's functions but the system's.
 
 -- The generation counts changes of what is desired, and nothing else moves it.
-CREATE OR REPLACE FUNCTION rtmanager.games_before_write() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION rtmanager.games_before_write() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     NEW.generation := 1;
@@ -29,7 +30,8 @@ BEGIN
 END $$;
 
 -- The state goes along, so that the listener knows whether it is a stop without a look.
-CREATE OR REPLACE FUNCTION rtmanager.games_after_write() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION rtmanager.games_after_write() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP = 'INSERT' OR NEW.generation <> OLD.generation THEN
     PERFORM pg_notify('rtmanager_games', NEW.state || ' ' || NEW.game_id);
@@ -37,14 +39,17 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- DELETE marks, as it does in Kubernetes: absence would be no order.
-CREATE OR REPLACE FUNCTION rtmanager.games_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+-- DELETE marks, as it does in Kubernetes: absence would be no order. Who may delete needs no right to update.
+CREATE OR REPLACE FUNCTION rtmanager.games_delete() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE rtmanager.games SET state = 'removed' WHERE game_id = OLD.game_id;
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION rtmanager.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION rtmanager.refuse() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION '% of % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'restrict_violation', HINT = TG_ARGV[0];
 END $$;
+REVOKE ALL ON FUNCTION rtmanager.games_before_write, rtmanager.games_after_write, rtmanager.games_delete, rtmanager.refuse FROM PUBLIC;

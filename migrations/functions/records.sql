@@ -1,6 +1,7 @@
 -- Triggers of the runtime records, and of the lists that are kept beside them.
 
-CREATE OR REPLACE FUNCTION rtmanager.record_status_move() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION rtmanager.record_status_move() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   before text := CASE WHEN TG_OP = 'INSERT' THEN 'none' ELSE OLD.status END;
 BEGIN
@@ -38,3 +39,4 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
+REVOKE ALL ON FUNCTION rtmanager.record_status_move, rtmanager.note_unrecorded FROM PUBLIC;

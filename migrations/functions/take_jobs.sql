@@ -25,10 +25,10 @@ BEGIN
   RETURN generation;
 END $$;
 
--- Takes jobs in order. One taken before is passed over; a refused one is answered here; answers the games to look at.
+-- Takes jobs in order, with the owner's rights, as `commit_step`. One taken before is passed over; a refused one is answered here; answers the games to look at.
 -- A row that somebody holds locked is waited for only so long: its game's jobs are left for later, the others are taken.
 CREATE OR REPLACE FUNCTION rtmanager.take_jobs(epoch bigint, jobs jsonb) RETURNS SETOF text LANGUAGE plpgsql
-SET lock_timeout = '250ms' SET search_path = pg_catalog, pg_temp AS $$
+SECURITY DEFINER SET lock_timeout = '250ms' SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   job jsonb;
   taken bigint;
@@ -47,3 +47,4 @@ BEGIN
     END IF;
   END LOOP;
 END $$;
+REVOKE ALL ON FUNCTION rtmanager.take_jobs, rtmanager.apply_wish FROM PUBLIC;

@@ -39,3 +39,4 @@ BEGIN
     END $body$
   $function$, columns, changed, fresh);
 END $make$;
+REVOKE ALL ON FUNCTION rtmanager.write_record FROM PUBLIC;

@@ -1,5 +1,5 @@
 /** What /readyz tells: each part the controller needs, asked with a deadline, all at once, remembered for a second. */
-import { Effect, Result } from "effect"
+import { Cause, Effect, Result } from "effect"
 import { monotonicMs } from "../clock/monotonic.ts"
 
 export interface Check {
@@ -32,5 +32,5 @@ const ask = ({ check, name }: Check) =>
   Effect.result(check.pipe(Effect.timeoutOrElse({
     duration: deadlineMs,
     orElse: () => Effect.fail({ message: `no answer within ${deadlineMs} ms` })
-  }))).pipe(Effect.map((result) =>
+  }), Effect.catchDefect((defect) => Effect.fail({ message: `it cannot be asked: ${Cause.pretty(Cause.die(defect)).split("\n")[0]}` })))).pipe(Effect.map((result) =>
     [name, Result.isSuccess(result) ? { ok: true, message: result.success } : { ok: false, message: result.failure.message }] as const))

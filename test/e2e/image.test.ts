@@ -16,6 +16,19 @@ describe("the controller's image", () => {
   }, 300_000)
   afterAll(() => world.close())
 
+  it("migrates by its argument, and ends with one line", async () => {
+    const container = await world.docker.createContainer({
+      Image: image, Cmd: ["migrate"], Env: [`DATABASE_URL=${world.databaseUrl}`], HostConfig: { NetworkMode: "host" }
+    })
+    try {
+      await container.start()
+      assert.strictEqual((await container.wait()).StatusCode, 0)
+      assert.include(String(await container.logs({ stdout: true, stderr: true })), "the database is up to date: applied 0001_schema.sql")
+    } finally {
+      await container.remove({ force: true, v: true })
+    }
+  })
+
   it("runs as nobody, becomes healthy, starts a game, and leaves it running when it is stopped", async () => {
     const port = await freePort()
     const socket = new URL(engine.host).pathname

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type postgres from "postgres"
 import { freePort } from "../../scripts/lib/run.ts"
+import { migrate } from "../../src/store/migrate.ts"
 import { environment } from "../support/environment.ts"
 import { holding, type Opened, withOpenStore } from "../support/openStore.ts"
 import { until } from "../support/until.ts"
@@ -19,14 +20,13 @@ interface Started {
   readonly checks: () => Promise<Readonly<Record<string, { readonly ok: boolean; readonly message: string }>>>
 }
 
-const start = async ({ url }: Opened): Promise<Started> => {
+const start = async ({ as, url }: Opened): Promise<Started> => {
   const port = await freePort()
   const stream = new URL(url).pathname.slice(1)
   const child = spawn(process.execPath, ["src/main.ts"], {
     env: {
-      PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: url, REDIS_URL: environment.redisUrl, DOCKER_HOST: "unix:///nowhere/docker.sock",
-      RTM_HTTP_ADDR: `127.0.0.1:${port}`, RTM_LOG_FORMAT: "json", RTM_STREAM_START_JOBS: `${stream}:start`, RTM_STREAM_STOP_JOBS: `${stream}:stop`,
-      RTM_STREAM_JOB_RESULTS: `${stream}:results`, RTM_STREAM_DEAD_JOBS: `${stream}:dead`
+      PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: as.controller, REDIS_URL: environment.redisUrl, DOCKER_HOST: "unix:///nowhere/docker.sock",
+      RTM_HTTP_ADDR: `127.0.0.1:${port}`, RTM_LOG_FORMAT: "json", RTM_STREAM_START_JOBS: `${stream}:start`, RTM_STREAM_STOP_JOBS: `${stream}:stop`
     },
     stdio: ["ignore", "pipe", "pipe"]
   })
@@ -70,37 +70,9 @@ describe("the controller's process", () => {
     for (const socket of [idle, half]) socket.destroy()
   }))
 
-  it("says in /readyz which job stream is not read and which messages do not go out, by the work itself, while the others go on", running(async ({ checks }, { sql, url }) => {
-    const stream = new URL(url).pathname.slice(1)
-    const redis = new Redis(environment.redisUrl)
-    try {
-      const well = () => until("jobs and messages are well", async () => {
-        const { jobs, messages } = await checks()
-        return jobs!.ok && messages!.ok && jobs!.message.includes(`${stream}:start read`)
-      })
-      await well()
-      await redis.del(`${stream}:stop`)
-      for (const name of ["stop", "results"]) await redis.set(`${stream}:${name}`, "not a stream")
-      const job = await redis.xadd(`${stream}:start`, "*", "game_id", "BAD")
-      await until("it is taken", async () => (await sql`SELECT 1 FROM rtmanager.jobs WHERE entry_id = ${job}`).length === 1)
-      await until("both are named", async () => {
-        const { jobs, messages, redis: reached } = await checks()
-        return !jobs!.ok && jobs!.message.includes(`${stream}:stop is not read: WRONGTYPE`) && !jobs!.message.includes(":start") &&
-          !messages!.ok && messages!.message.startsWith("messages of job_results wait: WRONGTYPE") && reached!.ok
-      })
-      assert.strictEqual(await redis.xlen(`${stream}:dead`), 1)
-      await redis.del(`${stream}:stop`, `${stream}:results`)
-      await well()
-      assert.strictEqual(await redis.xlen(`${stream}:results`), 1)
-    } finally {
-      await redis.del(...["start", "stop", "results", "dead"].map((name) => `${stream}:${name}`))
-      redis.disconnect()
-    }
-  }))
-
-  it("answers while it waits for the migrations' lock, says who holds it, and goes on when it is let go", async () => {
+  it("answers while it waits for migrations, says who holds their lock and who may apply them, and goes on when its owner has", async () => {
     let unlock = async () => {}
-    await running(async ({ checks, log }) => {
+    await running(async ({ checks, log }, { url }) => {
       const schema = await until("it says so", async () => {
         const { schema } = await checks()
         return schema!.message.includes("held by pid") ? schema : undefined
@@ -108,9 +80,13 @@ describe("the controller's process", () => {
       assert.isFalse(schema!.ok)
       assert.match(log(), /the database cannot be migrated yet: the migrations' lock was not had in time; held by pid/)
       await unlock()
+      await until("it says who can", async () => (await checks()).schema!.message.includes("which role rtm_test_controller may not do"))
+      await migrate(url)
       await until("it acts", async () => (await checks()).role!.message.startsWith("leader"))
       assert.deepStrictEqual((await checks()).schema, { ok: true, message: "migrated" })
     }, async ({ sql }) => {
+      // Only who has something to apply asks for the lock.
+      await sql`UPDATE rtmanager.schema_functions SET checksum = 'older' WHERE name = 'fence.sql'`
       unlock = await holding(sql, "SELECT pg_advisory_xact_lock(7261640127)")
     })()
   })

@@ -11,10 +11,14 @@ import { makePostgresWriter } from "../../src/store/postgres/PostgresWriter.ts"
 import type { StoreError } from "../../src/store/StoreError.ts"
 import type { OpenStore, UserRow } from "../contract/store/OpenStore.ts"
 import { environment } from "./environment.ts"
+import { makeRoles, type RoleName } from "./roles.ts"
 
 export interface Opened extends OpenStore {
+  /** As the owner of the schema. */
   readonly sql: postgres.Sql
   readonly url: string
+  /** The address for each role of deploy/roles.sql. The store itself is the controller's. */
+  readonly as: Readonly<Record<RoleName, string>>
 }
 
 export type OpenOptions = Omit<ReaderOptions, "url"> & Partial<Pick<DatabaseOptions, "deadlineMs">> & {
@@ -65,16 +69,17 @@ const termOf = (epoch: number, end: () => void = () => {}): Term =>
 /** `reach`: where the store finds the database, when it is not the database's own address. */
 export const openStore = async (reach: (url: string) => string = (url) => url, options: OpenOptions = {}): Promise<Opened> => {
   const { drop, sql, url } = await openDatabase()
+  const as = await makeRoles(url)
   await sql`UPDATE rtmanager.lease SET holder = 'test', epoch = 1, expires_at = now() + interval '1 hour'`
   const scope = await Effect.runPromise(Scope.make())
-  const database = await Effect.runPromise(acquireDatabase(reach(url), {
+  const database = await Effect.runPromise(acquireDatabase(reach(as.controller), {
     max: options.connections ?? 10, name: "store", deadlineMs: options.deadlineMs ?? 10_000
   }).pipe(Effect.provideService(Scope.Scope, scope)))
   let ended = 0
   return {
-    reader: makePostgresReader(database, { ...options, url: reach(url) }),
+    reader: makePostgresReader(database, { ...options, url: reach(as.controller) }),
     writer: makePostgresWriter(database, termOf(1, () => void ended++)),
-    sql, url, ...hands(sql),
+    sql, url, as, ...hands(sql),
     ended: () => ended,
     takeOver: async () => {
       const [lease] = await sql<[{ epoch: string }]>`UPDATE rtmanager.lease SET epoch = epoch + 1, holder = 'other' RETURNING epoch`

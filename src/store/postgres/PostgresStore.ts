@@ -12,10 +12,12 @@ export interface PostgresOptions extends ReaderOptions {
   readonly connections?: number
   /** Default: 10 s. */
   readonly deadlineMs?: number
+  /** `url` leads to a pooler, `directUrl` to the server itself. */
+  readonly pooled?: boolean
 }
 
 const acquire = (options: PostgresOptions): Effect.Effect<Database, never, Scope.Scope> =>
-  acquireDatabase(options.url, { max: options.connections ?? 10, name: "store", deadlineMs: options.deadlineMs ?? 10_000 })
+  acquireDatabase(options.url, { max: options.connections ?? 10, name: "store", deadlineMs: options.deadlineMs ?? 10_000, pooled: options.pooled ?? false })
 
 /** For who only reads. */
 export const readerLayer = (options: PostgresOptions): Layer.Layer<GameReader> =>

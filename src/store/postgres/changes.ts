@@ -7,8 +7,9 @@ import { Cause, Deferred, Effect, Queue, Schedule, Schema, Stream } from "effect
 import { DesiredState } from "../../domain/Game.ts"
 import { isGameId } from "../../domain/GameId.ts"
 import type { StoreChange } from "../GameReader.ts"
+import { askNextHost } from "../address.ts"
 import { StoreError } from "../StoreError.ts"
-import { connect } from "./client.ts"
+import { connect, isReadOnly } from "./client.ts"
 
 export interface HeartbeatOptions {
   /** Default: 15 s. */
@@ -60,7 +61,10 @@ const listening = (url: string, { echoMs = 3000, everyMs = 15_000 }: HeartbeatOp
             Deferred.doneUnsafe(echo, Effect.void)
           })
         },
-        catch: unavailable
+        catch: (cause) => {
+          if (isReadOnly(cause)) askNextHost(url)
+          return unavailable(cause)
+        }
       }).pipe(Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.fail(unavailable("no answer to LISTEN")) }))
       const beat = Effect.gen(function*() {
         yield* Effect.sleep(everyMs)

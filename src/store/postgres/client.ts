@@ -1,6 +1,7 @@
 /** Connections to Postgres: bounded, with a deadline on each query, made anew when they are dead, and errors typed by their code. */
-import { Effect, type Scope, Semaphore } from "effect"
+import { Effect, Result, type Scope, Semaphore } from "effect"
 import postgres from "postgres"
+import { askNextHost, reach, readAddress } from "../address.ts"
 import { StoreError, type StoreReason } from "../StoreError.ts"
 
 export type Sql = postgres.Sql
@@ -14,22 +15,44 @@ export interface ConnectOptions {
   readonly name: string
   /** The server gives a statement up after this long, 0: never. */
   readonly statementTimeoutMs: number
+  /** By way of a pooler, which gives each transaction any of its connections: nothing of a session lasts. Default: no. */
+  readonly pooled?: boolean
 }
 
-export const connect = (url: string, { max, name, statementTimeoutMs }: ConnectOptions): Sql =>
-  postgres(url, {
+/** Throws where `addressProblem` finds something. */
+export const connect = (url: string, { max, name, pooled = false, statementTimeoutMs }: ConnectOptions): Sql => {
+  const address = Result.getOrThrowWith(readAddress(url), (problem) => new Error(`the address of PostgreSQL ${problem}`))
+  return postgres(address.url, {
+    ...reach(url, address),
     max,
     idle_timeout: undefined,
     max_lifetime: null,
     connect_timeout: 5,
     backoff: backoff as unknown as boolean,
     onnotice: () => {},
+    ...(pooled ? { prepare: false } : {}),
     connection: {
       application_name: `rtmanager ${name}`,
-      statement_timeout: statementTimeoutMs,
-      idle_in_transaction_session_timeout: 5000
+      // A pooler refuses these at the start of a connection: there they are the role's (deploy/roles.sql).
+      ...(pooled ? {} : { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: 5000, search_path: safeSearchPath })
     }
   })
+}
+
+/** Nobody's functions and operators but the system's: whoever may create in `public` must not have his called by us. */
+export const safeSearchPath = "pg_catalog, pg_temp"
+
+/** What is wrong with an address, by this client's own rule; nothing of it that may be secret is in the answer. */
+export const addressProblem = (url: string): string | undefined => {
+  const address = readAddress(url)
+  if (Result.isFailure(address)) return address.failure
+  try {
+    connect(url, { max: 1, name: "check", statementTimeoutMs: 0 })
+    return undefined
+  } catch {
+    return "is no address that the client can read"
+  }
+}
 
 export interface DatabaseOptions {
   /** Connections, and queries at once. */
@@ -37,6 +60,8 @@ export interface DatabaseOptions {
   readonly name: string
   /** For a query as a whole, the wait for a connection included. */
   readonly deadlineMs: number
+  /** See `ConnectOptions`. */
+  readonly pooled?: boolean
 }
 
 export interface Database {
@@ -52,10 +77,10 @@ export interface Database {
  */
 export const acquireDatabase = Effect.fnUntraced(function*(
   url: string,
-  { deadlineMs, max, name }: DatabaseOptions
+  { deadlineMs, max, name, pooled = false }: DatabaseOptions
 ): Effect.fn.Return<Database, never, Scope.Scope> {
   const places = Semaphore.makeUnsafe(max)
-  const fresh = () => connect(url, { max, name, statementTimeoutMs: Math.ceil(deadlineMs * 0.75) })
+  const fresh = () => connect(url, { max, name, pooled, statementTimeoutMs: Math.ceil(deadlineMs * 0.75) })
   let current = fresh()
   const replace = (used: Sql) =>
     Effect.sync(() => {
@@ -69,7 +94,7 @@ export const acquireDatabase = Effect.fnUntraced(function*(
       const used = current
       return Effect.tryPromise({ try: async () => await statement(used), catch: (cause) => cause }).pipe(
         Effect.timeoutOrElse({ duration: deadlineMs * 0.9, orElse: () => Effect.andThen(replace(used), Effect.fail(late(operation, deadlineMs))) }),
-        Effect.tapError((cause) => isReadOnly(cause) ? replace(used) : Effect.void),
+        Effect.tapError((cause) => isReadOnly(cause) ? Effect.andThen(Effect.sync(() => askNextHost(url)), replace(used)) : Effect.void),
         Effect.mapError((cause) => cause instanceof StoreError ? cause : storeError(operation, cause))
       )
     })
@@ -90,7 +115,7 @@ const late = (operation: string, deadlineMs: number): StoreError =>
 const codeOf = (cause: unknown): unknown => (cause as { code?: unknown } | undefined)?.code
 
 /** A failover left this connection with a server that takes no writes; the address may lead to another one by now. */
-const isReadOnly = (cause: unknown): boolean => codeOf(cause) === "25006"
+export const isReadOnly = (cause: unknown): boolean => codeOf(cause) === "25006"
 
 /** SQLSTATE of `rtmanager.fence`. */
 const fenced = "RTM01"

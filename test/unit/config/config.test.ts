@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
-import { readConfig } from "../../../src/config.ts"
+import { readConfig, readSettings } from "../../../src/config.ts"
+import { addressProblem } from "../../../src/store/postgres/client.ts"
+import { addressProblem as redisAddressProblem } from "../../../src/streams/redis/client.ts"
 
 const needed = { DATABASE_URL: "postgres://u:secret@db/rt", REDIS_URL: "redis://cache" }
 const problems = (env: Record<string, string>): ReadonlyArray<string> => {
@@ -43,5 +45,56 @@ describe("the settings", () => {
     const [problem] = problems({ DATABASE_URL: "mysql://root:hunter2@db" })
     assert.match(problem ?? "", /^DATABASE_URL is a value that is not shown/)
     assert.notInclude(problem ?? "", "hunter2")
+  })
+})
+
+describe("an address of PostgreSQL", () => {
+  it.each([
+    ["postgres://u:p@db/rt", "the plain one"], ["postgresql://db", "user and database by their defaults"],
+    ["postgres://u:p%25%40@db:6000/rt", "escapes in the password"], ["postgres://u:p@h1,h2:6000/rt?target_session_attrs=read-write", "several hosts"],
+    ["postgres://u:p@[::1]:5432/rt", "IPv6"], ["postgres://u:p@h1,[fe80::1]/rt?sslmode=verify-full", "and among several"],
+    ["postgres://u:p@db/games%20of%20old", "a database with spaces"], ["postgres://u:p@db/rt?application_name=x", "a setting of the server"]
+  ])("may be %s: %s", (url, _because) => {
+    assert.isUndefined(addressProblem(url))
+  })
+
+  it.each([
+    ["postgres://u:hunter%2@db/rt", /a % that begins no escape/, "cannot be decoded"], ["postgres://u:p@db/hunter2%", /a % that begins no escape/, "nor here"],
+    ["postgres://u:hunter2/x@db/rt", /takes hosts|is no address/, "a slash in the password"], ["postgres://u:hunter2#x@db/rt", /is no address/, "a hash in the password"],
+    ["postgres://u:p@db:99999/rt", /takes hosts/, "no such port"], ["postgres://u:p@h1:x,h2/rt", /takes hosts/, "no port"],
+    ["postgres://u:p@%2Ftmp/rt", /takes hosts/, "a socket's folder, which the client would look up as a name"],
+    ["postgres://u:p@db/rt?channel_binding=require", /has channel_binding, .*sslmode=verify-full/, "the client binds no channel"],
+    ["postgres://u:p@db/rt?sslrootcert=/ca.pem", /has sslrootcert/, "the client reads no such file, and would send its name to the server"],
+    ["postgres://u:p@db/rt?host=/tmp", /has host/, "the client would send it to the server"],
+    ["postgres://u:p@db/rt?sslmode=yes", /sslmode/, "would be taken for verify-full"],
+    ["postgres://u:p@db/rt?target_session_attrs=standby", /target_session_attrs/, "takes no writes"]
+  ] as const)("is not %s", (url, problem, _because) => {
+    const said = addressProblem(url) ?? ""
+    assert.match(said, problem)
+    assert.notInclude(said, "hunter2")
+  })
+
+  it("that will not do is refused by its variable, with all else that is wrong", () => {
+    const config = readConfig({ DATABASE_URL: "postgres://u:hunter2%@db", REDIS_URL: "redis://:hunter2%@cache", RTM_WORKERS: "0" }, { databaseUrl: addressProblem, redisUrl: redisAddressProblem })
+    const said = Result.isFailure(config) ? config.failure : []
+    assert.deepStrictEqual(said.map((problem) => problem.split(" ")[0]!), ["DATABASE_URL", "REDIS_URL", "RTM_WORKERS"])
+    assert.notInclude(said.join(), "hunter2")
+  })
+
+  it("is all that a command for the database needs", () => {
+    assert.isTrue(Result.isSuccess(readSettings({ DATABASE_URL: needed.DATABASE_URL }, ["databaseUrl", "databaseDirectUrl"])))
+  })
+})
+
+describe("an address of Redis", () => {
+  it.each(["redis://cache", "rediss://u:p%25@cache:6380/3", "redis://[::1]:6379", "redis://cache/"])("may be %s", (url) => {
+    assert.isUndefined(redisAddressProblem(url))
+  })
+  it.each([
+    ["redis://:hunter2%@cache", /a % that begins no escape/], ["redis://:hunter2/x@cache", /is no address/], ["redis://cache/hunter2", /no number/]
+  ] as const)("is not %s", (url, problem) => {
+    const said = redisAddressProblem(url) ?? ""
+    assert.match(said, problem)
+    assert.notInclude(said, "hunter2")
   })
 })

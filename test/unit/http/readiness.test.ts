@@ -47,4 +47,12 @@ describe("readiness", () => {
       yield* readiness
       assert.strictEqual(asked, 2)
     }))
+
+  it.effect("says which part could not even be asked, instead of failing without a word", () =>
+    Effect.gen(function*() {
+      const { checks, ready } = yield* makeReadiness([{ name: "redis", check: Effect.die(new Error("a bug")) }, { name: "a", check: Effect.succeed("ok") }])
+      assert.isFalse(ready)
+      assert.match(checks.redis!.message, /it cannot be asked: .*a bug/)
+      assert.isTrue(checks.a!.ok)
+    }))
 })
