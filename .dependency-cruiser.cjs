@@ -17,7 +17,9 @@ const mayImport = {
   "src/store/postgres": ["src/domain", "src/telemetry", "src/store"],
   "src/engine/docker": ["src/clock", "src/domain", "src/telemetry", "src/engine"],
   "src/streams/redis": ["src/clock", "src/domain", "src/telemetry", "src/streams"],
-  "src/config.ts": ["src/domain"]
+  "src/config.ts": ["src/domain"],
+  // Types only, of the adapters' settings.
+  "src/options.ts": ["src/config.ts", "src/domain", "src/engine", "src/engine/docker", "src/streams/redis"]
 }
 
 const literally = (path) => path.replaceAll(".", "\\.")

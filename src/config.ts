@@ -1,8 +1,7 @@
 /** Every setting: its variable, default, unit and meaning. Read once, from the environment; nothing else is read. */
 import { Redacted, Result } from "effect"
 import { PullPolicy } from "./domain/GameSpec.ts"
-import { parseRedisAddress, redisAddressForms } from "./domain/RedisAddress.ts"
-import { parseDurationMs } from "./domain/Quantity.ts"
+import { parseDurationMs, parseMemoryBytes } from "./domain/Quantity.ts"
 
 /** A kind of value: what it takes, in words, and how it is read. */
 interface Kind<A> {
@@ -53,6 +52,25 @@ const address: Kind<{ readonly host: string; readonly port: number }> = {
     return match && Number(match[2]) <= 65_535 ? { host: match[1]!.replace(/^\[|\]$/g, "") || "0.0.0.0", port: Number(match[2]) } : undefined
   }
 }
+/** Texts with commas between them; spaces around one are not part of it. */
+const list = (takes: string, one: RegExp): Kind<ReadonlyArray<string>> => ({
+  takes,
+  read: (text) => {
+    const all = text.split(",").map((each) => each.trim()).filter((each) => each !== "")
+    return all.length > 0 && all.every((each) => one.test(each)) ? all : undefined
+  }
+})
+const registries = list("hosts like docker.io, registry.example:5000", /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/)
+const labelPrefixes = list("label prefixes like traefik, homepage.group", /^[A-Za-z0-9][A-Za-z0-9._/-]*$/)
+const memory: Kind<string> = {
+  takes: "a size like 512Mi or 1Gi, at least 6Mi",
+  read: (text) => (parseMemoryBytes(text) ?? 0) >= 6 * 2 ** 20 ? text : undefined
+}
+const cpus: Kind<number> = {
+  takes: "CPUs like 0.5 or 2, at most 1024",
+  read: (text) => /^\d{1,4}(\.\d{1,3})?$/.test(text) && Number(text) >= 0.01 && Number(text) <= 1024 ? Number(text) : undefined
+}
+const pids: Kind<number> = integer(1, 4_194_304)
 const flag: Kind<boolean> = { takes: "1 or 0", read: (text) => ({ "1": true, true: true, "0": false, false: false })[text] }
 const token: Kind<Redacted.Redacted<string>> = {
   takes: "at least 16 characters", secret: true, read: (text) => text.length >= 16 ? Redacted.make(text) : undefined
@@ -84,6 +102,14 @@ export const settings = {
   leaseMs: withDefault("RTM_LEASE", duration, "6s", "a standby takes over when the acting controller has not renewed for this long"),
   stopGraceMs: withDefault("RTM_STOP_GRACE", duration, "30s", "stop signal to SIGKILL"),
   retentionMs: withDefault("RTM_CONTAINER_RETENTION", duration, "720h", "a stopped container is kept this long"),
+  registries: optional("RTM_REGISTRIES", registries, "the only registries that images may come from; default: any"),
+  labelsAllow: optional("RTM_LABELS_ALLOW", labelPrefixes, "labels that games may have although they steer other programs; default: none"),
+  defaultMemory: optional("RTM_DEFAULT_MEMORY", memory, "memory of a game whose spec names none; default: the largest, else no limit"),
+  defaultCpus: optional("RTM_DEFAULT_CPUS", cpus, "CPUs of a game whose spec names none; default: the largest, else no limit"),
+  defaultPids: optional("RTM_DEFAULT_PIDS", pids, "processes and threads of a game whose spec names none; default: 512, or the largest where that is less"),
+  maxMemory: optional("RTM_MAX_MEMORY", memory, "the largest memory that a spec may ask for"),
+  maxCpus: optional("RTM_MAX_CPUS", cpus, "the most CPUs that a spec may ask for"),
+  maxPids: optional("RTM_MAX_PIDS", pids, "the most processes and threads that a spec may ask for"),
   http: withDefault("RTM_HTTP_ADDR", address, "127.0.0.1:8096", "health, readiness, metrics (the image sets `0.0.0.0:8096`)"),
   apiToken: optional("RTM_API_TOKEN", token, "bearer token of the changing endpoints"),
   logFormat: optional("RTM_LOG_FORMAT", oneOf(["pretty", "json"]), "default: `pretty` on a terminal, else `json`"),
@@ -144,8 +170,14 @@ const together = (config: Config): ReadonlyArray<string> => [
   ...(config.dockerTls && config.dockerCertPath === undefined
     ? ["DOCKER_CERT_PATH is missing; with DOCKER_TLS_VERIFY it takes the folder of ca.pem, cert.pem and key.pem"]
     : []),
-  ...(config.leaseMs < 1500 ? ["RTM_LEASE is too short; it takes a duration of at least 1500ms"] : [])
+  ...(config.leaseMs < 1500 ? ["RTM_LEASE is too short; it takes a duration of at least 1500ms"] : []),
+  ...overMaximum("MEMORY", parseMemoryBytes(config.defaultMemory ?? ""), parseMemoryBytes(config.maxMemory ?? "")),
+  ...overMaximum("CPUS", config.defaultCpus, config.maxCpus),
+  ...overMaximum("PIDS", config.defaultPids, config.maxPids)
 ]
+
+const overMaximum = (what: string, standard: number | undefined, most: number | undefined): ReadonlyArray<string> =>
+  standard !== undefined && most !== undefined && standard > most ? [`RTM_DEFAULT_${what} is more than RTM_MAX_${what}; it takes that at most`] : []
 
 /** The README's table. */
 export const settingsTable = (): string =>

@@ -1,9 +1,8 @@
 /** Composition root: reads the settings, migrates, waits for the lease, acts. With `migrate` it only migrates. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Clock, Effect, Exit, Layer, Redacted, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
+import { Cause, Effect, Exit, Layer, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
 import { randomUUID } from "node:crypto"
-import { homedir, hostname } from "node:os"
-import { join } from "node:path"
+import { hostname } from "node:os"
 import { startActing } from "../controllers/game/acting.ts"
 import type { GameController } from "../controllers/game/controller.ts"
 import { type Checks, type Config, readConfig, readSettings } from "./config.ts"
@@ -11,7 +10,8 @@ import { lead, type LeaderState } from "./controller/Leader.ts"
 import { monotonicMs } from "./clock/monotonic.ts"
 import { defaultBackoff } from "./domain/Timing.ts"
 import { notLeader, type Permission } from "./engine/Permission.ts"
-import { type DockerEngineOptions, layer as dockerLayer, makeDockerEngine } from "./engine/docker/DockerEngine.ts"
+import { layer as dockerLayer, makeDockerEngine } from "./engine/docker/DockerEngine.ts"
+import { admissionOf, databaseOf, engineOptions, redisOptions } from "./options.ts"
 import { type Check, makeReadiness } from "./http/Readiness.ts"
 import { layer as httpLayer } from "./http/server.ts"
 import { CurrentTerm, type Term } from "./store/Lease.ts"
@@ -22,7 +22,7 @@ import { layer as leaseLayer } from "./store/postgres/PostgresLease.ts"
 import { layer as storeLayer } from "./store/postgres/PostgresStore.ts"
 import { jobsWord, messagesWord, type Now } from "./streams/flow.ts"
 import { layer as redisLayer, makeRedisStreams } from "./streams/redis/RedisStreams.ts"
-import { addressProblem as redisAddressProblem, type RedisOptions } from "./streams/redis/client.ts"
+import { addressProblem as redisAddressProblem } from "./streams/redis/client.ts"
 import { layer as loggingLayer } from "./telemetry/logging.ts"
 
 /** A change is not begun with less than this left on the lease. */
@@ -30,40 +30,9 @@ const leaseMarginMs = 500
 /** Running reconciles are given this long when the process is told to stop. */
 const drainMs = 700
 
-const engineOptions = (config: Config): DockerEngineOptions => ({
-  host: config.dockerHost,
-  certPath: config.dockerTls ? config.dockerCertPath : undefined,
-  network: config.dockerNetwork,
-  enginePort: config.enginePort,
-  stateRoot: config.stateRoot,
-  pullStallMs: config.pullStallMs,
-  dockerConfig: config.dockerConfig ?? join(homedir(), ".docker")
-})
-
-const redisOptions = (config: Config): RedisOptions => ({
-  url: Redacted.value(config.redisUrl),
-  group: "rtmanager",
-  consumer: "rtmanager",
-  jobs: { start: config.startJobs, stop: config.stopJobs },
-  topics: {
-    job_results: config.jobResults,
-    health_events: config.healthEvents,
-    notification_intents: config.notificationIntents,
-    dead_jobs: config.deadJobs
-  }
-})
-
 const permissionOf = ({ lost, remainingMs }: Term): Permission => ({
   lost,
   guard: Effect.flatMap(remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
-})
-
-/** Where the database is: by way of a pooler perhaps, and itself. */
-const databaseOf = ({ databaseDirectUrl, databaseUrl }: Pick<Config, "databaseUrl" | "databaseDirectUrl">) => ({
-  url: Redacted.value(databaseUrl),
-  directUrl: Redacted.value(databaseDirectUrl ?? databaseUrl),
-  pooled: databaseDirectUrl !== undefined,
-  directVariable: databaseDirectUrl === undefined ? "DATABASE_URL" : "DATABASE_DIRECT_URL"
 })
 
 /** What this controller does while it holds the lease. */
@@ -73,6 +42,7 @@ const act = (config: Config, running: Ref.Ref<Acting | undefined>) => (term: Ter
       workers: config.workers,
       resyncMs: config.reconcileIntervalMs,
       pullPolicy: config.pullPolicy,
+      admission: admissionOf(config),
       timing: { stopGraceMs: config.stopGraceMs, retentionMs: config.retentionMs, backoff: defaultBackoff },
       drainMs,
       clockSteps

@@ -22,8 +22,7 @@ export const startActing = Effect.fnUntraced(function*(options: GameControllerOp
   GameReader | GameWriter | ContainerEngine | Streams | Scope.Scope
 > {
   const controller = yield* runGameController(options)
-  yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish }))
-  const outgoing = new Outgoing()
-  yield* spawn("outbox relay", relayOutbox(outgoing))
-  return { ...controller, jobs: (yield* Streams).state, messages: Effect.sync(() => outgoing.state) }
+  yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish, ...(options.admission === undefined ? {} : { admission: options.admission }) }))
+  yield* spawn("outbox relay", relayOutbox)
+  return controller
 })

@@ -8,6 +8,7 @@ import { runController } from "../../src/controller/Controller.ts"
 import { monotonicMs } from "../../src/clock/monotonic.ts"
 import { spawn } from "../../src/controller/supervise.ts"
 import { type AddOptions, makeWorkQueue, Priority, type WorkQueue } from "../../src/controller/WorkQueue.ts"
+import type { Admission } from "../../src/domain/Admission.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { JobKind } from "../../src/domain/Job.ts"
@@ -28,6 +29,8 @@ export interface GameControllerOptions {
   readonly maxExchanges?: number
   readonly resyncMs: number
   readonly pullPolicy: PullPolicy
+  /** What rows and jobs may ask for. Default: all that the Schema lets be, but steering labels. */
+  readonly admission?: Admission
   readonly timing: Timing
   readonly drainMs?: number
   /** Of the process: a step of the clock also ends a term. Default: of this controller. */

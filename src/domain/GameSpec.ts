@@ -5,9 +5,9 @@
  * Every field but `stop_grace` and `pull_policy` is part of what runs: changing it makes a new container.
  */
 import { Result, Schema, SchemaIssue } from "effect"
+import { isOwnLabel } from "./labels.ts"
 import { durationPattern, memoryPattern, parseMemoryBytes } from "./Quantity.ts"
 
-const reservedLabel = /^(?:com\.galaxy|com\.docker|io\.docker|org\.dockerproject)(?:\.|$)/
 const noNul = Schema.makeFilter((text: string) => text.includes("\0") ? "takes text without NUL bytes" : undefined)
 const Text = Schema.String.check(Schema.isMaxLength(131_072), noNul)
 /** A record whose keys are checked one by one, so that the path of the refusal names the key. */
@@ -21,10 +21,10 @@ const textByName = (problem: (name: string) => string | undefined) =>
 const envName = /^[A-Za-z_][A-Za-z0-9_.-]{0,255}$/
 const Env = textByName((name) =>
   envName.test(name) && name !== "__proto__" ? undefined : "takes environment variable names like GAME_MODE")
-const labelName = /^[a-z0-9](?:[a-z0-9._/-]{0,251}[a-z0-9])?$/
+const labelName = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?$/
 const Labels = textByName((name) =>
-  reservedLabel.test(name)
-    ? "takes no label under com.galaxy, com.docker, io.docker or org.dockerproject"
+  isOwnLabel(name)
+    ? "takes no label under com.galaxy"
     : labelName.test(name) ? undefined : "takes label names like team or example.org/team")
 const Duration = Schema.String.check(
   Schema.isPattern(durationPattern, { expected: "a duration like 500ms, 30s or 5m" })
@@ -45,12 +45,15 @@ const Signal = Schema.String.check(Schema.isPattern(signal, { expected: "a signa
 export const PullPolicy = Schema.Literals(["always", "if_missing", "never"])
 export type PullPolicy = typeof PullPolicy.Type
 
+/** Processes and threads of a game whose spec and whose settings say nothing else. */
+export const defaultPids = 512
+
 export const Resources = Schema.Struct({
-  /** CPUs the container may use, e.g. `0.5` or `2`. Default: no limit. */
+  /** CPUs the container may use, e.g. `0.5` or `2`. Default: `RTM_DEFAULT_CPUS`. */
   cpus: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0.01, maximum: 1024 }))),
-  /** Memory and swap together, e.g. `512Mi`. Default: no limit. */
+  /** Memory and swap together, e.g. `512Mi`. Default: `RTM_DEFAULT_MEMORY`. */
   memory: Schema.optionalKey(Memory),
-  /** Processes and threads. Default: 512. */
+  /** Processes and threads. Default: `RTM_DEFAULT_PIDS`. */
   pids: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4_194_304 })))
 })
 

@@ -1,5 +1,6 @@
 /** The row as the decision reads it: a spec or image that cannot be carried out becomes its `problem`. */
 import { Result } from "effect"
+import { type Admission, admissionProblem, noLimits } from "./Admission.ts"
 import type { DesiredState, Game, RestartPolicy } from "./Game.ts"
 import { decodeSpec, emptySpec, type GameSpec, type SpecProblem } from "./GameSpec.ts"
 import { imageRefProblem } from "./ImageRef.ts"
@@ -22,7 +23,7 @@ export interface Row {
   readonly revision: Revision
 }
 
-export const decodeRow = (game: Game): Row => {
+export const decodeRow = (game: Game, admission: Admission = noLimits): Row => {
   const spec = decodeSpec(game.spec)
   const imageProblem = imageRefProblem(game.imageRef)
   const valid = Result.isSuccess(spec) ? spec.success : emptySpec
@@ -32,7 +33,7 @@ export const decodeRow = (game: Game): Row => {
     generation: game.generation,
     problem: Result.isFailure(spec)
       ? { path: `spec${spec.failure.path === "" ? "" : `.${spec.failure.path}`}`, message: spec.failure.message }
-      : imageProblem === undefined ? null : { path: "image_ref", message: imageProblem },
+      : imageProblem === undefined ? admissionProblem(game.imageRef, valid, admission) ?? null : { path: "image_ref", message: imageProblem },
     revision: { imageRef: game.imageRef, spec: valid, specHash: specHash(game.imageRef, valid) }
   }
 }

@@ -8,6 +8,7 @@
  */
 import { Effect, Metric } from "effect"
 import { monotonicMs } from "../clock/monotonic.ts"
+import type { Admission } from "../domain/Admission.ts"
 import type { GameId } from "../domain/GameId.ts"
 import type { JobIntake, JobKind } from "../domain/Job.ts"
 import { GameWriter } from "../store/GameWriter.ts"
@@ -19,6 +20,8 @@ import { type JobStreamEntry, Streams, type StreamsError } from "./Streams.ts"
 export interface JobConsumerOptions {
   /** Looks at a game. `kind`: what its jobs ask for; `stop` when they ask for both. */
   readonly enqueue: (gameId: GameId, kind: JobKind) => Effect.Effect<void>
+  /** What jobs may ask for. Default: all that the Schema lets be, but steering labels. */
+  readonly admission?: Admission
   /** Entries a batch, at most. Default: 256. */
   readonly batch?: number
   /** An entry that nobody acknowledged for so long is taken over. Default: 10 s. */
@@ -78,7 +81,7 @@ const tryAgain = (apart: Apart) =>
   })
 
 const take = Effect.fnUntraced(function*(entries: ReadonlyArray<JobStreamEntry>, apart: Apart, options: JobConsumerOptions) {
-  const all = entries.map((entry): Delivered => ({ job: decodeJob(entry), deliveries: entry.deliveries }))
+  const all = entries.map((entry): Delivered => ({ job: decodeJob(entry, options.admission), deliveries: entry.deliveries }))
   const open = all.filter(({ job }) => !apart.locked.has(gameOf(job)))
   const together = open.filter(({ job }) => !apart.suspects.has(gameOf(job)))
   yield* commit(together, options).pipe(Effect.catchIf(refused("Invalid", "Conflict"), () => takeByGame(together, apart, options)))

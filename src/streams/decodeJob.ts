@@ -5,10 +5,11 @@
  * be a spec by a wrong name.
  */
 import { Result } from "effect"
+import { type Admission, admissionProblem, noLimits } from "../domain/Admission.ts"
 import type { Failure } from "../domain/ErrorCode.ts"
 import { RestartPolicy } from "../domain/Game.ts"
 import { type GameId, isGameId } from "../domain/GameId.ts"
-import { decodeSpec } from "../domain/GameSpec.ts"
+import { decodeSpec, type GameSpec } from "../domain/GameSpec.ts"
 import { imageRefProblem } from "../domain/ImageRef.ts"
 import { type JobIntake, StopReason, type StartWish, type StopWish } from "../domain/Job.ts"
 import type { JobStreamEntry } from "./Streams.ts"
@@ -22,9 +23,9 @@ export const maximumDeliveries = 5
 
 type Fields = Readonly<Record<string, string>>
 
-export const decodeJob = (entry: JobStreamEntry): JobIntake => {
+export const decodeJob = (entry: JobStreamEntry, admission: Admission = noLimits): JobIntake => {
   if (entry.fields === null) return refused(entry, {}, dead("the entry was trimmed from its stream before it was taken"))
-  const decoded: Result.Result<StartWish | StopWish, Refusal> = entry.kind === "start" ? startWish(entry.fields) : stopWish(entry.fields)
+  const decoded: Result.Result<StartWish | StopWish, Refusal> = entry.kind === "start" ? startWish(entry.fields, admission) : stopWish(entry.fields)
   return Result.isSuccess(decoded)
     ? { ...identity(entry), _tag: "Wish", wish: decoded.success, payload: kept(entry.fields) }
     : refused(entry, entry.fields, decoded.failure)
@@ -75,7 +76,7 @@ const refused = (entry: JobStreamEntry, fields: Fields, refusal: Refusal): JobIn
   imageRef: refusal.imageRef
 })
 
-const startWish = (fields: Fields): Result.Result<StartWish, Refusal> => {
+const startWish = (fields: Fields, admission: Admission): Result.Result<StartWish, Refusal> => {
   const head = common(fields)
   if (Result.isFailure(head)) return Result.fail(head.failure)
   const imageRef = own(fields, "image_ref")
@@ -86,9 +87,11 @@ const startWish = (fields: Fields): Result.Result<StartWish, Refusal> => {
   }
   const problem = imageRefProblem(imageRef)
   if (problem !== undefined) return Result.fail(unusable(printable(imageRef, 200), `image_ref ${shown(imageRef)} ${problem}`))
-  const spec = specOf(said(fields, "spec"))
-  return Result.isFailure(spec)
-    ? Result.fail(unusable(imageRef, spec.failure))
+  const spec = specOf(own(fields, "spec"))
+  if (Result.isFailure(spec)) return Result.fail(unusable(imageRef, spec.failure))
+  const refusal = admissionProblem(imageRef, (spec.success ?? {}) as GameSpec, admission)
+  return refusal !== undefined
+    ? Result.fail(unusable(imageRef, `${refusal.path}: ${refusal.message}`))
     : Result.succeed({ kind: "start", gameId: head.success, imageRef, restartPolicy: policy, spec: spec.success })
 }
 

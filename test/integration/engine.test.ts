@@ -33,6 +33,31 @@ for (const { host, name } of environment.engines) {
     }
   })
 
+  describe(`an image with labels that steer other programs, on ${name}`, () => {
+    it("makes containers that have them without a value, but for those that are allowed", async () => {
+      const world = new World(host)
+      const image = `${world.name}:labelled`
+      await world.open()
+      const { close, engine } = await connectEngine(host, { network: world.network, labelsAllowed: ["caddy"] })
+      const source = await world.docker.createContainer({ Image: environment.images.game })
+      const labels = ["traefik.enable=true", "com.docker.compose.project=prod", "caddy=example.org", "team=red"]
+      await source.commit({ repo: world.name, tag: "labelled", changes: labels.map((label) => `LABEL ${label}`).join("\n") })
+      await source.remove({ v: true })
+      try {
+        const id = await Effect.runPromise(engine.create({
+          gameId: "labelled1" as GameId, imageRef: image, generation: 1, specHash: "v1:x", createdAtMs: 1, spec: { labels: { team: "blue" } }
+        }))
+        const { Labels } = (await world.docker.getContainer(id).inspect()).Config
+        assert.deepInclude(Labels, { "traefik.enable": "", "com.docker.compose.project": "", caddy: "example.org", team: "blue" })
+      } finally {
+        await close()
+        await world.removeContainers()
+        await world.docker.getImage(image).remove()
+        await world.close()
+      }
+    })
+  })
+
   describe(`events of ${name}`, () => {
     it("says Opened first, then what others did, and not its own starts", async () => {
       const world = new World(host)

@@ -1,5 +1,6 @@
 /** Reads the row, the record, the pending jobs and the engine's containers of one game. I/O only: nothing in here judges. */
 import { Effect } from "effect"
+import type { Admission } from "../../../src/domain/Admission.ts"
 import type { GameId } from "../../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../../src/domain/GameSpec.ts"
 import type { Facts, FoundContainer } from "../../../src/domain/Observation.ts"
@@ -18,6 +19,8 @@ export interface GatherOptions {
   readonly timing: Timing
   /** Where the spec says nothing else. */
   readonly pullPolicy: PullPolicy
+  /** What rows may ask for. Default: all that the Schema lets be, but steering labels. */
+  readonly admission?: Admission
   /** The engine that answers now; a change of it must be noticed before a 404 is believed. */
   readonly engineId: Effect.Effect<string, EngineError>
 }
@@ -35,7 +38,7 @@ export const gather = Effect.fnUntraced(function*(gameId: GameId, options: Gathe
   const containers = found.filter((one) => one !== "gone")
   // Only the engine that held a container can say that it is gone, and another one may answer since `expected` was asked.
   const engineId = fateOf(record, containers, expected) === "gone" ? (yield* engine.identity).id : expected
-  const row = game && decodeRow(game)
+  const row = game && decodeRow(game, options.admission)
   const exchanges = yield* Exchanges
   yield* exchanges.note(gameId, record !== null && record.rollout !== null)
   return {

@@ -7,6 +7,7 @@ import { makeCaller } from "./call.ts"
 import { makeChanges } from "./changes.ts"
 import { connect, type ConnectionOptions } from "./connection.ts"
 import { makeCreate } from "./create.ts"
+import type { BodySettings } from "./createBody.ts"
 import { engineEvents } from "./events.ts"
 import { makeIdentity } from "./identity.ts"
 import { makeImages } from "./images.ts"
@@ -17,11 +18,9 @@ import { makeStart, type StartSettings } from "./start.ts"
 import { StartWatch } from "./StartWatch.ts"
 import { defaultDeadlines, type Verbs } from "./verbs.ts"
 
-export interface DockerEngineOptions extends ConnectionOptions, StartSettings {
+export interface DockerEngineOptions extends ConnectionOptions, StartSettings, BodySettings {
   /** Name of the games' network. */
   readonly network: string
-  /** Folder of the host under which games' states are bind-mounted; undefined: named volumes. */
-  readonly stateRoot: string | undefined
   readonly pullStallMs: number
   /** Folder of the docker CLI's config.json. */
   readonly dockerConfig: string
@@ -52,7 +51,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     known: (gameId) => known.of(gameId),
     list: makeList(verbs, images, known),
     inspect: makeInspect(verbs, watch, options.enginePort),
-    create: makeCreate(verbs, network, known, options),
+    create: makeCreate(verbs, network, images, known, options),
     start: makeStart(verbs, network, watch, options),
     ...makeChanges(verbs),
     hasImage: images.has,

@@ -7,6 +7,7 @@ import type { KnownContainers } from "../KnownContainers.ts"
 import { Created, type ListedContainer } from "./answers.ts"
 import { decodeAnswer } from "./call.ts"
 import { type BodySettings, createBody, labels, ownerValue } from "./createBody.ts"
+import type { Images } from "./images.ts"
 import { holderOf } from "./looks.ts"
 import type { Network } from "./network.ts"
 import { change, type Verbs, withReason } from "./verbs.ts"
@@ -14,10 +15,10 @@ import { change, type Verbs, withReason } from "./verbs.ts"
 const decodeCreated = decodeAnswer("create", Created)
 const reasons = { 404: "ImageMissing", 409: "NameTaken", 500: "StartFailed" } as const
 
-export const makeCreate = (verbs: Verbs, network: Network, known: KnownContainers, settings: BodySettings) =>
+export const makeCreate = (verbs: Verbs, network: Network, images: Images, known: KnownContainers, settings: BodySettings) =>
   Effect.fnUntraced(function*(template: ContainerTemplate) {
     const { gameId } = template
-    const body = createBody(template, settings, yield* network.id)
+    const body = createBody(template, settings, yield* network.id, yield* images.labelsOf(template.imageRef))
     const { Id } = yield* send(verbs, containerName(gameId), body).pipe(
       // Somebody's container holds the name, or an earlier create of ours was carried out after all: a list tells.
       Effect.tapError(() => Effect.sync(() => known.doubt(gameId)))

@@ -1,7 +1,8 @@
 /** The body that makes a game's container: name, labels, state, network and hardening of the contract. Pure. */
 import type Docker from "dockerode"
 import { containerName, type GameId } from "../../domain/GameId.ts"
-import type { GameSpec } from "../../domain/GameSpec.ts"
+import { defaultPids, type GameSpec } from "../../domain/GameSpec.ts"
+import { steers } from "../../domain/labels.ts"
 import { parseMemoryBytes } from "../../domain/Quantity.ts"
 import type { ContainerTemplate } from "../ContainerEngine.ts"
 
@@ -23,14 +24,20 @@ export const kindValue = "game-engine"
 export interface BodySettings {
   /** A bind mount under this folder of the host instead of a named volume. */
   readonly stateRoot: string | undefined
+  /** Limits of a container whose spec names none; part of no hash. Default: 512 pids, no others. */
+  readonly defaults?: Limits
+  /** Prefixes of steering labels that a container may have. Default: none. */
+  readonly labelsAllowed?: ReadonlyArray<string>
 }
 
-const defaultPids = 512
+type Limits = NonNullable<GameSpec["resources"]>
 
 export const createBody = (
   template: ContainerTemplate,
   settings: BodySettings,
-  networkId: string
+  networkId: string,
+  /** Names of the labels that the image brings along. */
+  imageLabels: ReadonlyArray<string> = []
 ): Docker.ContainerCreateOptions => {
   const { spec } = template
   const name = containerName(template.gameId)
@@ -45,6 +52,8 @@ export const createBody = (
     // An image's own health check costs three engine events a probe and may ask for one each millisecond.
     Healthcheck: { Test: ["NONE"] },
     Labels: {
+      // The engine copies an image's labels: one cannot be left out, but what has no value says nothing.
+      ...Object.fromEntries(imageLabels.filter((name) => steers(name, settings.labelsAllowed ?? [])).map((name) => [name, ""])),
       ...spec.labels,
       // Last, and all of them: neither a spec nor an image may supply one.
       [labels.owner]: ownerValue,
@@ -62,7 +71,7 @@ export const createBody = (
       RestartPolicy: { Name: "no" },
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],
-      ...limits(spec.resources ?? {}),
+      ...limits({ pids: defaultPids, ...settings.defaults, ...spec.resources }),
       LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
       Init: true
     },
@@ -70,7 +79,7 @@ export const createBody = (
   } as unknown as Docker.ContainerCreateOptions
 }
 
-const limits = ({ cpus, memory, pids = defaultPids }: NonNullable<GameSpec["resources"]>) => {
+const limits = ({ cpus, memory, pids = defaultPids }: Limits) => {
   const bytes = memory === undefined ? undefined : parseMemoryBytes(memory)
   return {
     PidsLimit: pids,

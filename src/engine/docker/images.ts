@@ -16,6 +16,8 @@ const maximumKnown = 1024
 
 export interface Images {
   readonly has: (imageRef: string) => Effect.Effect<boolean, EngineError>
+  /** Names of the labels of the image that the reference means now; none where it is not on the host. */
+  readonly labelsOf: (imageRef: string) => Effect.Effect<ReadonlyArray<string>, EngineError>
   /**
    * Whether the container's game label came with its image: an image must not be able to make somebody's container ours.
    * One that has the game's own name was given it on purpose.
@@ -42,6 +44,12 @@ export const makeImages = ({ call }: Caller, client: Docker): Images => {
       inspect("has_image", imageRef).pipe(
         Effect.as(true),
         Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed(false))
+      ),
+    labelsOf: (imageRef) =>
+      inspect("inspect_image", imageRef).pipe(
+        Effect.flatMap(decodeImage),
+        Effect.map((image) => Object.keys(image.Config?.Labels ?? {})),
+        Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed([]))
       ),
     madeOurs: (container) => {
       const gameId = container.Labels?.[labels.gameId]

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
 import { readConfig, readSettings } from "../../../src/config.ts"
+import { engineOptions } from "../../../src/options.ts"
 import { addressProblem } from "../../../src/store/postgres/client.ts"
 import { addressProblem as redisAddressProblem } from "../../../src/streams/redis/client.ts"
 
@@ -35,10 +36,25 @@ describe("the settings", () => {
     ["RTM_RECONCILE_INTERVAL", "30", "a unit is needed"], ["RTM_RECONCILE_INTERVAL", "0", "a resync without pause"],
     ["RTM_IMAGE_PULL_POLICY", "Always", "small letters"], ["RTM_HTTP_ADDR", "8096", "host and port"], ["RTM_HTTP_ADDR", ":99999", "no such port"],
     ["DOCKER_HOST", "/var/run/docker.sock", "an address, not a path"], ["DOCKER_HOST", "ssh://host", "not spoken here"],
-    ["RTM_LEASE", "1s", "too short to be renewed in time"], ["DOCKER_TLS_VERIFY", "1", "without the folder of its files"]
+    ["RTM_LEASE", "1s", "too short to be renewed in time"], ["DOCKER_TLS_VERIFY", "1", "without the folder of its files"],
+    ["RTM_REGISTRIES", "https://registry.example", "a host, no address"], ["RTM_LABELS_ALLOW", ",", "none"], ["RTM_LABELS_ALLOW", "traefik.*", "a prefix, no pattern"],
+    ["RTM_MAX_MEMORY", "1Mi", "less than an engine takes"], ["RTM_DEFAULT_CPUS", "0", "none"], ["RTM_MAX_PIDS", "0", "none"]
   ])("refuse %s=%s, naming what is wrong: %s", (variable, value, _because) => {
     const [problem] = problems({ [variable]: value })
     assert.match(problem ?? "", /; (?:with DOCKER_TLS_VERIFY )?it takes /)
+  })
+
+  it("take lists with spaces, and no default above its maximum", () => {
+    assert.deepStrictEqual(Result.getOrThrow(readConfig({ ...needed, RTM_REGISTRIES: "docker.io, registry.example:5000 ," })).registries, ["docker.io", "registry.example:5000"])
+    assert.deepStrictEqual(problems({ RTM_DEFAULT_MEMORY: "2Gi", RTM_MAX_MEMORY: "1024Mi" }), ["RTM_DEFAULT_MEMORY is more than RTM_MAX_MEMORY; it takes that at most"])
+    assert.deepStrictEqual(problems({ RTM_DEFAULT_MEMORY: "1Gi", RTM_MAX_MEMORY: "1024Mi" }), [])
+  })
+
+  it("limit a game whose spec says nothing to the largest that one may ask for", () => {
+    const limits = (env: Record<string, string>) => engineOptions(Result.getOrThrow(readConfig({ ...needed, ...env }))).defaults
+    assert.deepStrictEqual(limits({}), { pids: 512 })
+    assert.deepStrictEqual(limits({ RTM_MAX_MEMORY: "1Gi", RTM_MAX_CPUS: "2", RTM_MAX_PIDS: "100" }), { pids: 100, memory: "1Gi", cpus: 2 })
+    assert.deepStrictEqual(limits({ RTM_MAX_MEMORY: "1Gi", RTM_DEFAULT_MEMORY: "64Mi", RTM_MAX_PIDS: "1000" }), { pids: 512, memory: "64Mi" })
   })
 
   it("never show a secret", () => {

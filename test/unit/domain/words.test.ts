@@ -50,7 +50,7 @@ describe("a spec", () => {
   it("takes every field of the contract", () => {
     const spec = {
       command: ["/bin/engine"], args: ["--fast"], env: { GAME_MODE: "hard" }, resources: { cpus: 0.5, memory: "512Mi", pids: 64 },
-      labels: { team: "red", "example.org/tier": "1" }, stop_signal: "SIGINT", stop_grace: "5s", pull_policy: "always"
+      labels: { team: "red", "example.org/tier": "1", "org.opencontainers.image.refName": "x" }, stop_signal: "SIGINT", stop_grace: "5s", pull_policy: "always"
     }
     const decoded = decodeSpec(spec)
     assert.isTrue(Result.isSuccess(decoded))
@@ -68,16 +68,10 @@ describe("a spec", () => {
     [{ args: [1] }, "args.0", "each argument is text"],
     [{ env: { "9A": "x" } }, "env.9A", "no name of a variable"],
     [{ env: { A: 1 } }, "env.A", "values are text"],
-    [{ labels: { "com.docker.x": "y" } }, "labels.com.docker.x", "the engine's own"],
-    [{ labels: { Team: "y" } }, "labels.Team", "labels are small letters"],
-    [{ stop_signal: "SIGFOO" }, "stop_signal", "the game could never be stopped: the engine knows no such signal"],
-    [{ stop_signal: "sigterm" }, "stop_signal", "one way to write it"],
-    [{ stop_signal: "SIGRTMIN+16" }, "stop_signal", "the engine counts to 15"],
-    [{ stop_signal: "RTMAX+1" }, "stop_signal", "beyond the last one"],
-    [{ stop_signal: "0" }, "stop_signal", "no signal"],
-    [{ stop_signal: "33" }, "stop_signal", "the C library's own"],
-    [{ stop_signal: "65" }, "stop_signal", "beyond the last one"],
-    [{ stop_signal: 15 }, "stop_signal", "a number is not text"],
+    [{ labels: { "com.galaxy.x": "y" } }, "labels.com.galaxy.x", "our own"],
+    [{ labels: { "Com.Galaxy.x": "y" } }, "labels.Com.Galaxy.x", "in capitals too"],
+    [{ labels: { "-team": "y" } }, "labels.-team", "no name of a label"],
+    [{ stop_signal: "TERM" }, "stop_signal", "signals begin with SIG"],
     [{ stop_grace: "5" }, "stop_grace", "a unit is needed"],
     [{ pull_policy: "sometimes" }, "pull_policy", "one of three"]
   ] as const)("refuses %j at %s: %s", (spec, path, _because) => {

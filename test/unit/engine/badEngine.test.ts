@@ -51,7 +51,7 @@ describe("an engine's list", () => {
 })
 
 describe("an engine's answers to changes", () => {
-  const onNetwork = { "GET /networks?": networks }
+  const onNetwork = { "GET /networks?": networks, "GET /images/": JSON.stringify({ Id: "sha256:1" }) }
 
   it("are typed by call and status", async () => {
     const cases = [

@@ -33,6 +33,20 @@ describe("the body of a game's container", () => {
     assert.strictEqual(body({ labels: { team: "red" } }).Labels.team, "red")
   })
 
+  it("takes the meaning from labels that an image would steer other programs with, and leaves the others and the allowed ones", () => {
+    const brought = ["traefik.enable", "Ofelia.enabled", "com.docker.compose.project", "org.opencontainers.image.title", "caddy"]
+    const { Labels } = createBody(template({ labels: { caddy: "x" } }), { stateRoot: undefined, labelsAllowed: ["caddy"] }, "net1", brought) as Record<string, any>
+    assert.deepInclude(Labels, { "traefik.enable": "", "Ofelia.enabled": "", "com.docker.compose.project": "", caddy: "x" })
+    assert.notProperty(Labels, "org.opencontainers.image.title")
+  })
+
+  it("has the limits of the settings where the spec says none", () => {
+    const limited = (spec: GameSpec) =>
+      (createBody(template(spec), { stateRoot: undefined, defaults: { memory: "64Mi", cpus: 1, pids: 100 } }, "net1") as Record<string, any>).HostConfig
+    assert.deepInclude(limited({}), { Memory: 64 * 2 ** 20, MemorySwap: 64 * 2 ** 20, NanoCpus: 1e9, PidsLimit: 100 })
+    assert.deepInclude(limited({ resources: { memory: "6Mi", pids: 5 } }), { Memory: 6 * 2 ** 20, NanoCpus: 1e9, PidsLimit: 5 })
+  })
+
   it("turns limits into the engine's units, with no swap beside the memory", () => {
     assert.deepInclude(body({ resources: { cpus: 0.5, memory: "6Mi", pids: 5 } }).HostConfig, { NanoCpus: 5e8, Memory: 6 * 2 ** 20, MemorySwap: 6 * 2 ** 20, PidsLimit: 5 })
   })
