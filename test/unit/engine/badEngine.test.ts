@@ -109,7 +109,7 @@ describe("an engine's answers to changes", () => {
         { Id: "younger", Name: "n", Created: "2026-01-02T00:00:00Z" }, { Id: "part", Name: "n-x", Created: "2025-01-01T00:00:00Z" },
         { Id: "oldest", Name: "n", Created: "2026-01-01T00:00:00Z" }
       ]),
-      "POST /containers/create": [201, JSON.stringify({ Id: id("a") })]
+      "GET /images/": [404, "{}"], "POST /containers/create": [201, JSON.stringify({ Id: id("a") })]
     })
     await run(engine.create({ ...template, spec: { env: { SECRET: "canary" } } }))
     const [create] = bad.of("/containers/create")
