@@ -84,18 +84,15 @@ const readinessChecks = Effect.fnUntraced(function*(
     }
     return `${Math.round(ageMs / 1000)} s ago`
   })
-  /** As the acting controller's own loops tell; one that stands by takes and sends nothing. */
-  const flow = <A>(state: (acting: Acting) => Effect.Effect<A>, word: (state: A, now: Now) => Result.Result<string, { readonly message: string }>) =>
-    Effect.gen(function*() {
-      const acting = yield* Ref.get(running)
-      if (acting === undefined) return "standby"
-      const now = { monotonicMs: yield* monotonicMs, wallMs: yield* Clock.currentTimeMillis }
-      return yield* Effect.fromResult(word(yield* state(acting), now))
-    })
+  const changes = Effect.flatMap(Ref.get(running), (controller) => {
+    const refusal = controller?.refusal()
+    return refusal === undefined ? Effect.succeed(controller === undefined ? "standby" : "accepted") : Effect.fail({ message: refusal })
+  })
   return [
     { name: "engine", check: Effect.map(engine.identity, ({ apiVersion, version }) => `Docker ${version}, API ${apiVersion}`) },
-    { name: "postgres", check: Effect.as(Effect.all([database.ping, direct.ping], { concurrency: 2 }), "reached") },
-    { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word.startsWith(migrated) ? Effect.succeed(word) : Effect.fail({ message: word })) },
+    { name: "engine_changes", check: changes },
+    { name: "postgres", check: Effect.as(database.ping, "reached") },
+    { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word === migrated ? Effect.succeed(word) : Effect.fail({ message: word })) },
     { name: "redis", check: Effect.as(streams.ping, "reached") },
     { name: "role", check: Effect.map(SubscriptionRef.get(state), ({ epoch, role }) => role === "leader" ? `leader, epoch ${epoch}` : "standby") },
     { name: "resync", check: resync },

@@ -18,7 +18,7 @@ import { firstPage, GameReader } from "../../src/store/GameReader.ts"
 import type { GameWriter } from "../../src/store/GameWriter.ts"
 import { Exchanges, makeExchanges } from "./act/Exchanges.ts"
 import { makePulls, Pulls } from "./act/Pulls.ts"
-import { ClockSteps, makeClockSteps } from "./observe/ClockSteps.ts"
+import { makeRefusals, Refusals } from "./act/Refusals.ts"
 import { type Reconciliation, reconcile } from "./reconcile.ts"
 import { resync } from "./resync.ts"
 
@@ -45,6 +45,8 @@ export interface GameController {
   readonly resync: Effect.Effect<void>
   /** When the last resync ended well, by the monotonic clock; 0 before the first. */
   readonly lastResyncMs: Effect.Effect<number>
+  /** What the engine refuses for one game after the other; undefined: nothing. */
+  readonly refusal: () => string | undefined
 }
 
 /** With the queue's own delays between them, some five seconds. */
@@ -60,6 +62,7 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
   const engine = yield* ContainerEngine
   const add = (gameId: GameId, how: AddOptions) => queue.add(gameId, how)
   const exchanges = makeExchanges(options.maxExchanges ?? options.workers, (gameId) => add(gameId, { priority: Priority.Begun, trigger: "exchange turn" }))
+  const refusals = makeRefusals()
   const background = yield* makeBackground({
     // Its keys are the games' ids.
     wake: (gameId) => add(gameId as GameId, { priority: Priority.Begun, trigger: "image pull" })
@@ -76,7 +79,7 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
         Effect.tap(logReconciliation),
         Effect.map(({ next }) => next),
         Effect.provideService(Exchanges, exchanges),
-        Effect.provideService(ClockSteps, clockSteps),
+        Effect.provideService(Refusals, refusals),
         Effect.provideService(Pulls, makePulls(engine, background))
       ),
     isQuiet: ({ reason }) => reason === "Conflict" || reason === "NotLeader" || reason === "Fenced",
@@ -84,7 +87,13 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
   })
   const resyncs = yield* runResyncs(options, queue, exchanges, known)
   yield* runSources(queue, known, resyncs.ask)
-  return { queue, resync: resyncs.ask, lastResyncMs: resyncs.lastMs, wish: (gameId, kind) => add(gameId, wishOf(kind === "stop", "job")) }
+  return {
+    queue,
+    resync: resyncs.ask,
+    lastResyncMs: resyncs.lastMs,
+    refusal: refusals.common,
+    wish: (gameId, kind) => add(gameId, wishOf(kind === "stop", "job"))
+  }
 })
 
 const logReconciliation = ({ next, outcome, reason, rule, step, tookMs }: Reconciliation) =>

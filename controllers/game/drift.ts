@@ -122,6 +122,7 @@ const found = (container: ContainerSummary, record: SurveyRow["record"]): FoundC
     exit: ended ? { code: record?.exitCode ?? 0, oomKilled: false, finishedAtMs: record?.stoppedAtMs ?? null } : null,
     startError: "",
     stopSignal: "SIGTERM",
+    imageId: null,
     stopGraceMs: null,
     restartsByItself: false,
     endpoint: ""

@@ -12,6 +12,7 @@ import type { StoreError } from "../../src/store/StoreError.ts"
 import { apply, startFailure } from "./act/apply.ts"
 import { Exchanges } from "./act/Exchanges.ts"
 import type { Pulls } from "./act/Pulls.ts"
+import { Refusals } from "./act/Refusals.ts"
 import { decide } from "./decide/decide.ts"
 import type { Action, Plan, Step } from "./decide/step.ts"
 import { assess } from "./observe/assess.ts"
@@ -37,7 +38,7 @@ export interface Reconciliation {
   readonly next: Next
 }
 
-type Services = GameReader | GameWriter | ContainerEngine | Pulls | Exchanges | ClockSteps
+type Services = GameReader | GameWriter | ContainerEngine | Pulls | Exchanges | Refusals
 
 export const reconcile = Effect.fnUntraced(function*(gameId: GameId, run: Run, options: ReconcileOptions): Effect.fn.Return<
   Reconciliation,
@@ -110,10 +111,28 @@ const actOn = Effect.fnUntraced(function*(seen: Observation, action: Action, run
   const outcome = yield* apply(seen, action, run.slowDone).pipe(
     Effect.catchIf((error) => run.attempt + 1 >= refusedAfter && isAnswer(error), (error) => Effect.succeed(refused(action, error)))
   )
+  note(yield* Refusals, seen.gameId, outcome)
   const made = outcomeCommit({ ...seen, nowMs: yield* Clock.currentTimeMillis }, action, outcome, startedAtMs)
   if (made) yield* commit(made)
   return { outcome, next: after(action, outcome) }
 })
+
+/** A name that somebody holds, and a program that cannot be started, are that game's own trouble. */
+const note = (refusals: Refusals["Service"], gameId: GameId, outcome: Outcome): void => {
+  switch (outcome._tag) {
+    case "Fetching":
+      return undefined
+    case "Refused":
+      return refusals.refused("other", gameId, outcome.failure.message)
+    case "StartFailed": {
+      const { containerId, failure: { code, message, reason } } = outcome
+      const isOwn = reason === "NameTaken" || (reason === "StartFailed" && containerId !== undefined)
+      return code === "container_start_failed" && !isOwn ? refusals.refused("start", gameId, message) : undefined
+    }
+    default:
+      return refusals.accepted(outcome._tag === "Started" ? "start" : "other")
+  }
+}
 
 /** A refused start is a failed attempt, with the back-off of its policy. */
 const refused = (action: Action, error: EngineError): Outcome => ({

@@ -71,7 +71,7 @@ export const GameSpec = Schema.Struct({
   stop_signal: Schema.optionalKey(Signal),
   /** From the stop signal to SIGKILL, e.g. `30s`. Default: `RTM_STOP_GRACE`. */
   stop_grace: Schema.optionalKey(Duration),
-  /** When the image is pulled. Default: `RTM_IMAGE_PULL_POLICY`. */
+  /** When the image is pulled; `always`: before each start, in place too. Default: `RTM_IMAGE_PULL_POLICY`. */
   pull_policy: Schema.optionalKey(PullPolicy)
 }).annotate({ identifier: "GameSpec", title: "Runtime Manager game spec" })
 export type GameSpec = typeof GameSpec.Type

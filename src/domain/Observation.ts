@@ -32,6 +32,8 @@ export interface FoundContainer {
   readonly stopSignal: string
   /** From the signal to SIGKILL, as it was made; null: nothing says so. */
   readonly stopGraceMs: number | null
+  /** Id of the image that it was made from; null: not known. */
+  readonly imageId: string | null
   /** The engine itself would start it again, as somebody else told it to. */
   readonly restartsByItself: boolean
   readonly endpoint: string
@@ -44,11 +46,11 @@ export interface ContainerExit {
   readonly finishedAtMs: number | null
 }
 
-/** `Pulled`: asked for by this very attempt and on the host by now. */
+/** `Pulled`: asked for by this very attempt and on the host by now, under that id; null: no registry was asked. `again`: once more. */
 export type PullState =
   | { readonly _tag: "None" }
   | { readonly _tag: "Pulling" }
-  | { readonly _tag: "Pulled" }
+  | { readonly _tag: "Pulled"; readonly imageId: string | null; readonly again?: boolean }
   | { readonly _tag: "Failed"; readonly failure: Failure }
 
 export interface Facts {

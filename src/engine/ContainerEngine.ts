@@ -35,6 +35,8 @@ export const EngineReason = Schema.Literals([
   "Timeout",
   /** The answer is not what the engine's API says. */
   "Undecodable",
+  /** Not sent: another kind of engine answers than the ones that this controller knows how to drive. */
+  "Unsupported",
   /** Not sent: this controller does not hold the lease, or not for long enough. */
   "NotLeader",
   /** Any other failure: `status` and `message` are the engine's own. */
@@ -55,12 +57,12 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
 export const isTransient = (error: EngineError): boolean =>
   transient.has(error.reason)
 const transient: ReadonlySet<EngineReason> = new Set(
-  ["Unavailable", "Timeout", "Undecodable", "NotLeader", "Conflict", "NotFound", "Internal"]
+  ["Unavailable", "Timeout", "Undecodable", "Unsupported", "NotLeader", "Conflict", "NotFound", "Internal"]
 )
 
 /** The engine itself said no, in its own words: not a call that it never got, or whose answer never came or makes no sense. */
 export const isAnswer = (error: EngineError): boolean => !unanswered.has(error.reason)
-const unanswered: ReadonlySet<EngineReason> = new Set(["Unavailable", "Timeout", "Undecodable", "NotLeader", "PullStalled"])
+const unanswered: ReadonlySet<EngineReason> = new Set(["Unavailable", "Timeout", "Undecodable", "Unsupported", "NotLeader", "PullStalled"])
 
 export interface EngineIdentity {
   /** Stable across restarts of the engine and different for each engine and data root. */
@@ -95,6 +97,8 @@ export interface ContainerDetail extends ContainerSummary {
   readonly stopSignal: string
   /** From the signal to SIGKILL, as it was made; null: nothing says so. */
   readonly stopGraceMs: number | null
+  /** Id of the image that it was made from; null: not told. */
+  readonly imageId: string | null
   /** The engine itself starts it again when it ends: made so by somebody else, for ours are not. */
   readonly restartsByItself: boolean
   /** Where other services reach the game, e.g. `http://galaxy-game-g1:8080`. */
@@ -157,8 +161,8 @@ export class ContainerEngine extends Context.Service<ContainerEngine, {
   readonly remove: (id: string) => Effect.Effect<void, EngineError>
   /** Whether the image is on the host. Asks no registry. */
   readonly hasImage: (imageRef: string) => Effect.Effect<boolean, EngineError>
-  /** Pulls the image; one pull per image however many ask. Ends when the image is on the host. */
-  readonly pull: (imageRef: string) => Effect.Effect<void, EngineError>
+  /** Pulls the image; one pull per image however many ask. Ends when the image is on the host; answers its id there. */
+  readonly pull: (imageRef: string) => Effect.Effect<string, EngineError>
   /** Never ends: reconnects by itself and says `Opened` each time, before anything else. */
   readonly events: Stream.Stream<EngineEvent>
 }>()("rtmanager/engine/ContainerEngine") {}

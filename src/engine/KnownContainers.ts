@@ -73,6 +73,11 @@ export class KnownContainers {
     if (known?.delete(id) && known.size === 0) this.#ids.delete(gameId)
   }
 
+  /** The engine has no such container, whatever its events said. */
+  vanished(id: string): void {
+    for (const [gameId, ids] of this.#ids) if (ids.has(id)) this.gone(gameId, id)
+  }
+
   /** Something went wrong with this game's containers: ask next time. */
   doubt(gameId: GameId): void {
     this.#doubt(gameId, "")

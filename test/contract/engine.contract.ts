@@ -24,6 +24,10 @@ export interface OpenEngine {
   readonly killBehind: (id: string) => Promise<void>
   readonly pauseBehind: (id: string) => Promise<void>
   readonly removeBehind: (id: string) => Promise<void>
+  /** `docker network rm`, when nothing is on it. */
+  readonly removeNetwork: () => Promise<void>
+  /** Removes it, and makes another one of its name. */
+  readonly remakeNetwork: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -84,6 +88,24 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
       const manual = await opened.byHand("end2")
       assert.deepInclude(await run((engine) => engine.inspect(manual)), { stopSignal: "SIGTERM", stopGraceMs: null })
       await opened.removeBehind(manual)
+    })
+
+    it("makes a container on the network that is there, also when the one it knew was removed, and when somebody made another", async () => {
+      for (const [index, change] of [() => {}, opened.removeNetwork, opened.remakeNetwork].entries()) {
+        await change()
+        const id = await run((engine) => engine.create(template(`net${index}`))).then(async (made) => {
+          const started = await Effect.runPromise(Effect.result(opened.engine.start(made)))
+          if (started._tag === "Success") return made
+          // An engine that takes the create and finds out at the start: then the next one is right.
+          assert.strictEqual(started.failure.reason, "NetworkMissing")
+          await run((engine) => engine.remove(made))
+          const again = await run((engine) => engine.create(template(`net${index}`)))
+          await run((engine) => engine.start(again))
+          return again
+        })
+        assert.strictEqual(await state(id), "running")
+        await opened.removeBehind(id)
+      }
     })
 
     it("lists the containers of one game or of all, in any state", async () => {

@@ -104,6 +104,74 @@ describe.each(environment.engines)("faults before $name", (engine) => {
     assert.lengthOf(await networks(), 1)
   })
 
+  it.each([
+    ["pruned", async () => { await world.docker.pruneNetworks() }],
+    ["removed", async () => { await world.docker.getNetwork(world.network).remove() }],
+    ["made anew by somebody", async () => {
+      await world.docker.getNetwork(world.network).remove()
+      await world.docker.createNetwork({ Name: world.network })
+    }]
+  ] as const)("starts a new game at once when its network was %s between two games", async (name, change) => {
+    await world.sql`UPDATE rtmanager.games SET state = 'stopped' WHERE state = 'running'`
+    await until("nothing runs", async () => (await world.sql`SELECT 1 FROM rtmanager.runtime_records WHERE status = 'running'`).length === 0)
+    const gameId = `net-${name.split(" ")[0]}`
+    assert.deepInclude(await world.result(await world.startJob(`${gameId}-before`)), { outcome: "success" })
+    await world.result(await world.stopJob(`${gameId}-before`))
+    await change()
+    const job = await world.startJob(gameId)
+    assert.deepInclude(await world.result(job), { outcome: "success", error_message: "" })
+    assert.deepStrictEqual((await world.operations(gameId)).map(({ op_kind, outcome }) => `${op_kind} ${outcome}`), ["start success"])
+    assert.lengthOf(await networks(), 1)
+    assert.lengthOf(await world.containers(gameId), 1)
+  })
+
+  /** Three games by row that cannot start, and one by job: all are told the engine's own words, and all start when it lets them. */
+  const refusesStarts = async (name: string, words: RegExp, end: () => Promise<void>) => {
+    const games = [1, 2, 3].map((index) => `${name}${index}`)
+    for (const gameId of games) await world.insertGame(gameId)
+    const result = await world.result(await world.startJob(`${name}4`))
+    assert.deepInclude(result, { outcome: "failure", error_code: "container_start_failed", container_id: "" })
+    assert.match(result.error_message!, words)
+    for (const gameId of games) {
+      const record = await until(`${gameId} says why`, async () => {
+        const found = await world.record(gameId)
+        return found?.last_error_message ? found : undefined
+      })
+      assert.match(record.conditions.find(({ type }: { type: string }) => type === "Ready").message, words)
+    }
+    const { body } = await until("it is not ready", async () => {
+      const answer = await controller.readyz()
+      return answer.status === 503 ? answer : undefined
+    })
+    assert.match(body.checks.engine_changes!.message, words)
+    await end()
+    for (const gameId of games) await world.status(gameId, "running", 60_000)
+    await until("it is ready", async () => (await controller.readyz()).status === 200)
+    await world.sql`UPDATE rtmanager.games SET state = 'stopped' WHERE state = 'running'`
+  }
+
+  it("tells a refusal of changes by a proxy where people look, and goes on", () => {
+    proxy.fault = ({ mutates }) => mutates ? "forbid" : "pass"
+    return refusesStarts("forbid", /forbidden by the proxy/, async () => {
+      proxy.fault = () => "pass"
+    })
+  })
+
+  it("tells that no address is left for its network where people look, and goes on", async () => {
+    await world.removeContainers()
+    for (const { Id } of await networks()) await world.docker.getNetwork(Id).remove()
+    await restart()
+    const taken: Array<{ remove: () => Promise<unknown> }> = []
+    for (let index = 0; ; index++) {
+      const made = await world.docker.createNetwork({ Name: `${world.name}-pool${index}` }).catch(() => undefined)
+      if (made === undefined) break
+      taken.push(made)
+    }
+    await refusesStarts("pool", /address pool/, async () => {
+      for (const network of taken) await network.remove()
+    })
+  })
+
   it("starts once when the controller is killed right after a commit of the start", async () => {
     const listener = postgres(world.databaseUrl, { max: 1, onnotice: () => {} })
     await world.sql.unsafe(`

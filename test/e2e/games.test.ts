@@ -134,6 +134,22 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     await world.status("hand1", "stopped")
   })
 
+  it("keeps a game that had ended when its container is pruned, and starts it again", async () => {
+    await world.insertGame("prune1", { policy: "never", spec: { command: ["/bin/sh", "-c", "exit 3"] } })
+    const ended = await until("its end", async () => {
+      const record = await world.record("prune1")
+      return record?.exit_code === 3 ? record : undefined
+    })
+    await world.docker.pruneContainers()
+    await until("the event", async () => (await world.health("prune1", "container_disappeared"))[0])
+    assert.deepInclude(await world.record("prune1"), { status: "stopped", current_container_id: null, exit_code: 3 })
+    assert.lengthOf(await world.operations("prune1", "reconcile_dispose"), 0)
+    const again = await world.result(await world.startJob("prune1"))
+    assert.deepInclude(again, { outcome: "success", error_code: "" })
+    assert.notStrictEqual(again.container_id, ended.current_container_id)
+    assert.lengthOf(await world.health("prune1", "container_disappeared"), 1)
+  })
+
   it("makes a new container when one disappears under policy always", async () => {
     await world.insertGame("gone2")
     const before = await world.status("gone2", "running")

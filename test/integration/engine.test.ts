@@ -13,7 +13,13 @@ for (const { host, name } of environment.engines) {
     const world = new World(host)
     await world.open()
     const { close, engine } = await connectEngine(host, { network: world.network })
+    const removeNetwork = () => world.docker.getNetwork(world.network).remove()
     return {
+      removeNetwork,
+      remakeNetwork: async () => {
+        await removeNetwork()
+        await world.docker.createNetwork({ Name: world.network })
+      },
       engine,
       image: environment.images.game,
       commands: {

@@ -30,6 +30,26 @@ describe("the whole system, story by story", () => {
       assert.deepStrictEqual(log(simulation), ["start desired_state success", "reconcile_recreate desired_state success"])
     }))
 
+  scene("an image that is always pulled is pulled at each start, in place too, and a newer one of its name is what runs then", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store } = simulation
+      store.insert({ ...row, spec: { pull_policy: "always", args: ["exit=1", "after=5000", "times=3"] } })
+      yield* TestClock.adjust("20 seconds")
+      const [first] = engine.of(game)
+      assert.deepStrictEqual([engine.registryCalls.length, starts(simulation).length], [3, 3])
+      engine.image(images.present, { registryId: "sha256:newer" })
+      yield* TestClock.adjust("6 seconds")
+      const [second, ...others] = engine.of(game)
+      assert.deepStrictEqual([others.length, second?.imageId, second?.state], [0, "sha256:newer", "running"])
+      assert.notStrictEqual(second!.id, first!.id)
+      assert.lengthOf(engine.registryCalls, 4)
+      assert.deepStrictEqual(log(simulation), [
+        "start desired_state success", "reconcile_restart auto_reconcile success", "reconcile_restart auto_reconcile success",
+        "reconcile_recreate auto_reconcile success"
+      ])
+      assert.deepStrictEqual(health(simulation).filter(([type]) => type === "container_disappeared"), [])
+    }))
+
   scene("a pull that nobody wants any more ends", (simulation) =>
     Effect.gen(function*() {
       const { engine, store } = simulation

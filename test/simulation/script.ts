@@ -191,6 +191,11 @@ const fate: ReadonlyArray<Kind> = [
   })],
   [1, (random) => {
     const ref = pick(random, [images.present, images.pullable])
+    const registryId = `sha256:${between(random, 0, 1_000_000)}`
+    return act(`docker push ${ref}`, ({ engine }) => void engine.image(ref, { registryId }))
+  }],
+  [1, (random) => {
+    const ref = pick(random, [images.present, images.pullable])
     return act(`docker rmi ${ref}`, ({ engine }) => void engine.image(ref, { onHost: false }))
   }],
   [1, (random) => {

@@ -31,6 +31,7 @@ export interface Watch {
 
 /** Watches one process: a game has one worker, so a commit belongs to the last load of its game. */
 export const makeWatch = ({ engine: host, maxExchanges, store, violated }: WatchOptions): Watch => {
+  const pulledAtMs = new Map<string, number>()
   const loaded = new Map<string, GameState>()
   const say = (gameId: string, problems: ReadonlyArray<string>) => problems.forEach((problem) => violated(`${gameId}: ${problem}`))
   return {
@@ -48,6 +49,12 @@ export const makeWatch = ({ engine: host, maxExchanges, store, violated }: Watch
     }),
     engine: (engine) => ({
       ...engine,
+      pull: (imageRef) => Effect.tap(engine.pull(imageRef), () => Effect.sync(() => void pulledAtMs.set(imageRef, host.nowMs))),
+      start: (id) => Effect.suspend(() => {
+        const gameId = host.get(id)?.labels[labelNames.gameId]
+        if (gameId !== undefined) say(gameId, unaskedStart(host, store, pulledAtMs, gameId, id))
+        return engine.start(id)
+      }),
       kill: (id, signal) => Effect.suspend(() => {
         const gameId = host.get(id)?.labels[labelNames.gameId]
         if (gameId !== undefined) say(gameId, [...unintendedSignal(store, gameId, id, signal), ...wrongEnd(host, store, gameId, id, signal)])
@@ -104,4 +111,17 @@ const wrongEnd = (host: EngineWorld, { games, records }: StoreWorld, gameId: str
   if (asks || made === undefined) return []
   const sinceMs = host.nowMs - Date.parse(record.stopping.signalled_at ?? new Date(host.nowMs).toISOString())
   return sinceMs < Number(made) ? [`it is killed ${sinceMs} ms after its signal, but was made for ${made}`] : []
+}
+
+/** An image that is always asked for is asked for at each start, in place too. */
+const unaskedStart = (
+  host: EngineWorld, { games, records }: StoreWorld, pulledAtMs: ReadonlyMap<string, number>, gameId: string, id: string
+): ReadonlyArray<string> => {
+  const container = host.get(id)
+  const row = games.get(gameId)
+  const spec = decodeSpec(row?.spec)
+  const asks = row !== undefined && Result.isSuccess(spec) && spec.success.pull_policy === "always" && records.get(gameId)?.current_container_id === id
+  const endedAtMs = container?.exit?.finishedAtMs
+  if (!asks || endedAtMs == null) return []
+  return (pulledAtMs.get(row.image_ref) ?? 0) < endedAtMs ? ["it is started again without asking for its image"] : []
 }

@@ -100,7 +100,7 @@ type Change = Partial<FoundContainer>
 /** A container that this controller made. */
 export const found = (change: Change = {}): FoundContainer => ({
   id: "c1", name: "galaxy-game-g1", state: "running", generation: 1, specHash: "v1:wanted", imageRef: image,
-  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", stopGraceMs: null, restartsByItself: false, endpoint, ...change
+  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", stopGraceMs: null, imageId: "sha256:1", restartsByItself: false, endpoint, ...change
 })
 export const live = found
 export const created = (change: Change = {}) => live({ state: "created", startedAtMs: null, ...change })

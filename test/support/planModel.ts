@@ -122,7 +122,7 @@ export const commitTo = (before: World, commit: Commit, engine: World = before):
 const noImage: Failure = { code: "image_pull_failed", reason: "PullFailed", message: "no such image" }
 
 const pullEnded = (world: World, well: boolean): Pick<World, "pull" | "imagePresent"> => {
-  const pull: PullState = well ? { _tag: "Pulled" } : { _tag: "Failed", failure: noImage }
+  const pull: PullState = well ? { _tag: "Pulled", imageId: "i1" } : { _tag: "Failed", failure: noImage }
   return world.pull._tag === "Pulling" ? { pull, imagePresent: well } : world
 }
 

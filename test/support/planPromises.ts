@@ -93,10 +93,18 @@ const wrongEnd = (world: World, action: Action): string | undefined => {
   return isEarly && record?.status === "running" ? "it is killed before its grace is over" : undefined
 }
 
+/** An image that is always asked for is asked for before each start, and what its name means by then is what is started. */
+const wrongImage = ({ pull, row }: World, action: Action): string | undefined => {
+  if (row?.revision.spec.pull_policy !== "always" || (action._tag !== "Create" && action._tag !== "Start")) return undefined
+  if (pull._tag !== "Pulled") return "it is started without asking for its image"
+  return action._tag === "Start" && action.container.imageId !== pull.imageId ? "what is started is another image than its name means" : undefined
+}
+
 /** What an act must not touch (what somebody else made and no record names, what the engine does not answer for), or not so. */
 export const trespass = (world: World): string | undefined => {
   const { step } = planWorld(world)
-  if (step._tag !== "Act" || !("container" in step.action)) return undefined
+  const image = step._tag === "Act" ? wrongImage(world, step.action) : undefined
+  if (step._tag !== "Act" || image !== undefined || !("container" in step.action)) return image
   const { container } = step.action
   // Only what is adopted with the next step is disarmed.
   const isAdopted = step.action._tag === "Disarm" && planWorld(carryOn(world, "ok")).reason === "Adopted"

@@ -31,7 +31,11 @@ export const rows: ReadonlyArray<Named<Row | null>> = [
           named(
             `${state} ${policy}${valid ? "" : " invalid"}${generation === 2 ? " new" : ""}`,
             rowOf(state, policy, generation, valid)
-          )))))
+          ))))),
+  ...[1, 2].map((generation) => {
+    const row = rowOf("running", "always", generation, true)
+    return named(`running always${generation === 2 ? " new" : ""}, image always asked for`, { ...row, revision: { ...row.revision, spec: { pull_policy: "always" as const } } })
+  })
 ]
 
 /** A record with the conditions that it has; `meanwhile`: what was told of a wait last. */
@@ -89,6 +93,7 @@ const container = (change: Partial<ModelContainer>): ModelContainer => ({
   startError: "",
   stopSignal: "SIGTERM",
   stopGraceMs: null,
+  imageId: "i1",
   restartsByItself: false,
   endpoint: "http://galaxy-game-g1:8080",
   ...change
@@ -156,10 +161,16 @@ const noImage = { code: "image_pull_failed", reason: "PullFailed", message: "no 
 export const pulls: ReadonlyArray<Named<Pick<World, "pull" | "exchangesFull">>> = [
   named("no pull", { pull: { _tag: "None" }, exchangesFull: false }),
   named("pulling", { pull: { _tag: "Pulling" }, exchangesFull: false }),
-  named("pulled", { pull: { _tag: "Pulled" }, exchangesFull: false }),
-  named("pulled, others are exchanged", { pull: { _tag: "Pulled" }, exchangesFull: true }),
+  named("pulled", { pull: { _tag: "Pulled", imageId: "i1" }, exchangesFull: false }),
+  named("pulled, others are exchanged", { pull: { _tag: "Pulled", imageId: "i1" }, exchangesFull: true }),
   named("pull failed", { pull: { _tag: "Failed", failure: noImage }, exchangesFull: false })
 ]
+
+const pullsFor = (row: Row | null) =>
+  row?.state !== "running" ? pulls.slice(0, 1) : row.revision.spec.pull_policy === "always" ? [...pulls, otherImage] : pulls
+
+/** The image's name means another one by now. */
+const otherImage = named("pulled, another image", { pull: { _tag: "Pulled", imageId: "i2" } as const, exchangesFull: false })
 
 /** A record that waits for its next try was not written under `never`. */
 const canBe = (row: Row | null, record: RuntimeRecord | null): boolean =>
@@ -180,7 +191,7 @@ export function* space(): Generator<Case> {
       if (!canBe(row.value, record.value)) continue
       for (const actual of actuals) {
         for (const jobs of jobsFor(row.value)) {
-          for (const pull of row.value?.state === "running" ? pulls : pulls.slice(0, 1)) {
+          for (const pull of pullsFor(row.value)) {
             yield { row: row.name, record: record.name, actual: actual.name, job: jobs.name, pull: pull.name,
               world: worldOf(row.value, record.value, actual.value, jobs.value, pull.value) }
           }

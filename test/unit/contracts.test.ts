@@ -74,6 +74,8 @@ engineContract("in memory", async () => {
     byHand: async (gameId, { restarts = false } = {}) => world.run(world.byHand(gameId, image, { restartsByItself: restarts })).id,
     pauseBehind: async (id) => world.pause(id),
     killBehind: async (id) => world.kill(id, "SIGKILL"),
+    removeNetwork: async () => void (world.quirks.deadNetworks = 1),
+    remakeNetwork: async () => void (world.quirks.deadNetworks = 1),
     removeBehind: async (id) => world.removeByForce(id),
     close
   }

@@ -62,7 +62,15 @@ const signal = Effect.fnUntraced(function*(id: string, name: string) {
 })
 
 /** A present image is used as it is, without asking anybody; a missing one is pulled in the background. */
-const create = Effect.fnUntraced(function*(seen: Observation, target: Target, slowDone: Effect.Effect<void>) {
+const create = Effect.fnUntraced(function*(seen: Observation, target: Target) {
+  const outcome = yield* createOnce(seen, target)
+  if (!isStranded(outcome)) return outcome
+  // It was made for a network that was remembered and is gone; the engine's client has forgotten it by now.
+  yield* (yield* ContainerEngine).remove(outcome.containerId)
+  return yield* createOnce(seen, target)
+})
+
+const createOnce = Effect.fnUntraced(function*(seen: Observation, target: Target) {
   const engine = yield* ContainerEngine
   const { generation, imageRef, spec, specHash, stopGraceMs } = target
   const createdAtMs = yield* Clock.currentTimeMillis
@@ -72,11 +80,18 @@ const create = Effect.fnUntraced(function*(seen: Observation, target: Target, sl
   return error.reason === "ImageMissing" ? yield* missingImage(seen, target) : yield* verdict(seen, error)
 })
 
-/** The image is not on the host: somebody must bring it, unless nobody may or it was brought and is gone again. */
+type Stranded = Extract<Outcome, { readonly _tag: "StartFailed" }> & { readonly containerId: string }
+
+/** Made for a network that is gone: it can never start. */
+const isStranded = (outcome: Outcome): outcome is Stranded =>
+  outcome._tag === "StartFailed" && outcome.failure.reason === "NetworkMissing" && outcome.containerId !== undefined
+
+/** The image is not on the host: somebody must bring it, once more where it went while the game waited, unless nobody may. */
 const missingImage = Effect.fnUntraced(function*(seen: Observation, target: Target) {
   if (target.pullPolicy === "never") return noImage(`image ${target.imageRef} is not on the host and its pull policy is never`)
-  if (seen.pull._tag === "Pulled") return noImage(`image ${target.imageRef} was pulled but is not on the host`)
-  return yield* fetch(seen, target, false)
+  const { pull } = seen
+  if (pull._tag === "Pulled" && pull.again) return noImage(`image ${target.imageRef} was pulled but is not on the host`)
+  return yield* fetch(seen, target, false, pull._tag === "Pulled")
 })
 
 const fetchImage = Effect.fnUntraced(function*(seen: Observation, target: Target) {
@@ -84,19 +99,19 @@ const fetchImage = Effect.fnUntraced(function*(seen: Observation, target: Target
   return isOnHost || target.pullPolicy === "always" ? yield* fetch(seen, target, isOnHost) : yield* missingImage(seen, target)
 })
 
-const fetch = Effect.fnUntraced(function*(seen: Observation, target: Target, isOnHost: boolean) {
+const fetch = Effect.fnUntraced(function*(seen: Observation, target: Target, isOnHost: boolean, again = false) {
   const { problem, restartPolicy, state } = seen.desired!
   const id = wantedPull({ state, restartPolicy, problem, generation: target.generation, revision: target }, seen.record)
-  if (id !== undefined) yield* (yield* Pulls).fetch(seen.gameId, id, target, isOnHost)
+  if (id !== undefined) yield* (yield* Pulls).fetch(seen.gameId, id, target, { isOnHost, again })
   return fetching
 })
 
 const noImage = (message: string): Outcome => startFailed({ code: "image_pull_failed", reason: "ImageMissing", message })
 
 /** A container whose network was pruned can never start again; the game's state is in its volume, so another one is made. */
-const startAgain = Effect.fnUntraced(function*(seen: Observation, id: string, slowDone: Effect.Effect<void>) {
-  const outcome = yield* startContainer(seen, id, slowDone)
-  if (outcome._tag !== "StartFailed" || outcome.failure.reason !== "NetworkMissing") return outcome
+const startAgain = Effect.fnUntraced(function*(seen: Observation, id: string) {
+  const outcome = yield* startContainer(seen, id)
+  if (!isStranded(outcome)) return outcome
   yield* (yield* ContainerEngine).remove(id)
   return removed
 })

@@ -41,7 +41,7 @@ export const carriedOut = <F extends Facts>(facts: F, action: Action, imagePrese
     case "Start":
       return started(facts, action.container.id)
     case "FetchImage":
-      return fetching(facts, imagePresent && action.target.pullPolicy !== "always" ? { _tag: "Pulled" } : { _tag: "Pulling" })
+      return fetching(facts, imagePresent && action.target.pullPolicy !== "always" ? { _tag: "Pulled", imageId: null } : { _tag: "Pulling" })
     case "Signal":
       return { facts, outcome: { _tag: "Signalled" } }
     case "Kill":
@@ -93,6 +93,7 @@ export const made = <F extends Facts>(facts: F, { generation, imageRef, spec, sp
     exit: null,
     startError: "",
     stopSignal: spec.stop_signal ?? "SIGTERM",
+    imageId: facts.pull._tag === "Pulled" ? facts.pull.imageId : null,
     stopGraceMs,
     restartsByItself: false,
     endpoint: `http://${containerName(facts.gameId)}:8080`

@@ -1,5 +1,5 @@
 /** What happened to the recorded container since the record was written. Each fact is told once. */
-import { isRunning, type Observation } from "../../../src/domain/Observation.ts"
+import { isRunning, type Observation, type ObservedContainer } from "../../../src/domain/Observation.ts"
 import { began, containerGone, ended, ranTarget, startKind } from "../record/transition.ts"
 import { retentionLeftMs } from "./atRest.ts"
 import { isExchanging, startDueAtMs, startWanted } from "./restart.ts"
@@ -25,16 +25,27 @@ const ownRemoval = (seen: Observation): RemoveMode | undefined => {
   if (record?.status !== "stopped" || desired === null) return undefined
   if (desired.state === "removed") return "removed"
   if (!startWanted(seen)) return retentionLeftMs(seen) <= 0 ? "retention" : undefined
-  const makesRoom = isExchanging(seen) || record.lastErrorCode !== null || !ranTarget(seen)
+  // For another image of the same name, as far as can be told: what a pull ended with is forgotten by a crash.
+  const isAnotherImage = seen.target?.pullPolicy === "always" && (seen.pull._tag === "Pulled" || seen.pull._tag === "None")
+  const makesRoom = isExchanging(seen) || record.lastErrorCode !== null || !ranTarget(seen) || isAnotherImage
   return makesRoom && startDueAtMs(seen) <= seen.nowMs ? "replaced" : undefined
 }
+
+/** A removal that takes longer than this is not waited for any more. */
+const longestRemovalMs = 10_000
+
+/**
+ * A forced removal kills first. While it is under way it is no end of the game's own: when the container is gone it was taken away
+ * while it ran, and whether somebody happened to look in between makes no difference.
+ */
+const isTakenAway = ({ nowMs }: Observation, { exit, state }: ObservedContainer): boolean =>
+  state === "removing" && (exit === null || (exit.code === 137 && exit.finishedAtMs !== null && nowMs - exit.finishedAtMs < longestRemovalMs))
 
 /** Recorded as running, but it ended. */
 export const recordedRunEnded = (seen: Observation): Finding | undefined => {
   const { main, record: before } = seen
   if (before?.status !== "running" || main === undefined || !mainIsRecorded(seen) || isRunning(main)) return undefined
-  // On its way out: its end is not known yet.
-  if (main.state === "removing" && main.exit === null) return undefined
+  if (isTakenAway(seen, main)) return undefined
   return record(seen, "ContainerEnded", ended(seen, main, before))
 }
 

@@ -1,6 +1,6 @@
 /** A game whose row says `running`: is it what the row asks for, and what is the next step towards it. */
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
-import { isRunning, type Observation, type ObservedContainer, type Target } from "../../../src/domain/Observation.ts"
+import { isRunning, type Observation, type ObservedContainer, type PullState, type Target } from "../../../src/domain/Observation.ts"
 import { specProblemText } from "../record/conditions.ts"
 import { operation } from "../record/operations.ts"
 import { attemptFailed, exchangeBegun, noFailure } from "../record/transition.ts"
@@ -78,14 +78,25 @@ const make = ({ pull }: Observation, target: Target): Finding =>
     ? act("StartWanted", { _tag: "FetchImage", target })
     : act("StartWanted", { _tag: "Create", target })
 
-/** A container that can run the target is started again; another one gives up its name, once the image is there. */
+/**
+ * A container that can run the target is started again; another one gives up its name, once the image is there. An image that is
+ * always asked for is asked for here too: where its name means another one by now, the container is made anew.
+ */
 const startOrMakeRoom = ({ pull }: Observation, main: ObservedContainer, target: Target): Finding => {
-  if (main.runsWanted && main.startError === "" && main.state !== "dead") return act("StartWanted", { _tag: "Start", container: main })
+  if (main.runsWanted && main.startError === "" && main.state !== "dead") {
+    if (target.pullPolicy === "always" && pull._tag !== "Pulled") return act("StartWanted", { _tag: "FetchImage", target })
+    return isOfOtherImage(main, pull)
+      ? act("StartWanted", { _tag: "Remove", container: main, mode: "replaced" })
+      : act("StartWanted", { _tag: "Start", container: main })
+  }
   if (main.runsWanted) return act("StartWanted", { _tag: "Remove", container: main, mode: "leftover" })
   return pull._tag === "Pulled"
     ? act("StartWanted", { _tag: "Remove", container: main, mode: "replaced" })
     : act("StartWanted", { _tag: "FetchImage", target })
 }
+
+const isOfOtherImage = ({ imageId }: ObservedContainer, pull: PullState): boolean =>
+  pull._tag === "Pulled" && pull.imageId !== null && imageId !== null && pull.imageId !== imageId
 
 const pulling = (target: Target): Finding =>
   wait("PullingImage", null, { progress: { status: "True", reason: "PullingImage", message: `pulling ${target.imageRef}` } })

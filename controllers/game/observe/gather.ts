@@ -81,6 +81,7 @@ const unresponsive = (shown: ContainerSummary): FoundContainer => ({
   exit: null,
   startError: "",
   stopSignal: "SIGTERM",
+  imageId: null,
   stopGraceMs: null,
   restartsByItself: false,
   endpoint: ""

@@ -179,10 +179,14 @@ const disappeared = (seen: Observation, id: string): Change => {
   }
 }
 
-/** A game whose container was taken away is over when its row says removed, or never without anybody who wants it again. */
+/**
+ * A game whose container was taken away is over when its row says removed, or when it ran and its policy is never without anybody
+ * who wants it again. One that had ended has lost nothing but its container, and can be started again.
+ */
 const isDisposed = (seen: Observation): boolean =>
-  seen.desired === null || seen.desired.state === "removed" ||
-  (seen.desired.state === "running" && seen.desired.restartPolicy === "never" && !hasNewWish(seen) && !isExchanging(seen))
+  seen.desired?.state === "removed" ||
+  (seen.record?.status === "running" && (seen.desired === null ||
+    (seen.desired.state === "running" && seen.desired.restartPolicy === "never" && !hasNewWish(seen) && !isExchanging(seen))))
 
 /** To make room for the next container is a step of its start, not a deed of its own. */
 const removed = (seen: Observation, id: string, mode: RemoveMode): Change => {

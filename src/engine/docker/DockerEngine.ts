@@ -3,7 +3,7 @@ import { Effect, Layer, type Scope } from "effect"
 import { ContainerEngine } from "../ContainerEngine.ts"
 import { KnownContainers } from "../KnownContainers.ts"
 import type { Permission } from "../Permission.ts"
-import { makeCaller } from "./call.ts"
+import { agreeingAnew, isVersionRefused, makeCaller } from "./call.ts"
 import { makeChanges } from "./changes.ts"
 import { connect, type ConnectionOptions } from "./connection.ts"
 import { makeCreate } from "./create.ts"
@@ -39,23 +39,27 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   const client = yield* connect(options, false)
   const streams = yield* connect(options, true)
   const versionless = yield* connect(options, true)
-  const caller = makeCaller(options.maxInFlight ?? 64, options.permission)
-  const verbs: Verbs = { client, caller, deadlines: { ...defaultDeadlines, ...options.deadlines } }
+  const bare = makeCaller(options.maxInFlight ?? 64, options.permission)
+  const deadlines = { ...defaultDeadlines, ...options.deadlines }
+  const { identity, negotiate } = makeIdentity(bare, { versionless, versioned: [client, streams] }, deadlines.ping)
+  const caller = agreeingAnew(bare, negotiate)
+  const verbs: Verbs = { client, caller, deadlines }
   const network = makeNetwork(caller, client, options.network)
   const images = makeImages(caller, client)
   const known = new KnownContainers()
   const watch = new StartWatch()
-  const { identity, negotiate } = makeIdentity(caller, { versionless, versioned: [client, streams] }, verbs.deadlines.ping)
+  const pullOnce = yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig })
+  const pull = (imageRef: string) => Effect.catchIf(pullOnce(imageRef), isVersionRefused, () => Effect.andThen(negotiate, pullOnce(imageRef)))
   return {
     identity,
     known: (gameId) => known.of(gameId),
     list: makeList(verbs, images, known),
-    inspect: makeInspect(verbs, watch, options.enginePort),
+    inspect: makeInspect(verbs, known, watch, options.enginePort),
     create: makeCreate(verbs, network, images, known, options),
     start: makeStart(verbs, network, watch, options),
     ...makeChanges(verbs),
     hasImage: images.has,
-    pull: yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig }),
+    pull: (imageRef) => Effect.andThen(pull(imageRef), images.pulledId(imageRef)),
     events: engineEvents({ client: streams, known, watch, greet: negotiate })
   }
 })

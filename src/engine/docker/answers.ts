@@ -6,7 +6,10 @@ import { kindValue, labels, ownerValue } from "./createBody.ts"
 
 const Labels = Schema.NullOr(Schema.Record(Schema.String, Schema.String))
 
-export const Version = Schema.Struct({ ApiVersion: Schema.String.check(Schema.isPattern(/^\d+\.\d+$/)) })
+export const Version = Schema.Struct({
+  ApiVersion: Schema.String.check(Schema.isPattern(/^\d+\.\d+$/)),
+  Components: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Struct({ Name: Schema.String }))))
+})
 
 /** The network `none`, whose random id each data root keeps. */
 export const NoneNetwork = Schema.Struct({ Id: Schema.String })
@@ -28,6 +31,7 @@ export const InspectedContainer = Schema.Struct({
   Id: Schema.String,
   Name: Schema.String,
   Created: Schema.String,
+  Image: Schema.optionalKey(Schema.String),
   State: Schema.Struct({
     Status: ContainerState,
     ExitCode: Schema.Int,
@@ -106,6 +110,7 @@ export const detail = (seen: Inspected, enginePort: number): ContainerDetail | u
     exit,
     startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error || failedStart(seen, startedAtMs, exit),
     stopSignal: seen.Config.StopSignal || "SIGTERM",
+    imageId: seen.Image ?? null,
     stopGraceMs: number(of[labels.stopGraceMs]),
     restartsByItself: !["", "no"].includes(seen.HostConfig.RestartPolicy.Name),
     endpoint: `http://${seen.Config.Hostname}:${enginePort}`

@@ -32,6 +32,15 @@ export const makeCaller = (maxInFlight: number, permission: Permission | undefin
   }
 }
 
+/** The engine does not speak the version that was agreed on with another one, or with itself before it was exchanged. */
+export const isVersionRefused = ({ message, status }: EngineError): boolean => status === 400 && /client version \S+ is too (?:new|old)/.test(message)
+
+/** A refused version is agreed on anew, and the call is sent once more. */
+export const agreeingAnew = ({ call }: Caller, negotiate: Effect.Effect<unknown, EngineError>): Caller => ({
+  call: (options, send) =>
+    Effect.catchIf(call(options, send), isVersionRefused, () => Effect.andThen(negotiate, call(options, send)))
+})
+
 /**
  * Sends with a deadline: then, and when nobody waits any more, the signal aborts whatever phase the call is in. One
  * callback and one timer, because this is the hottest path there is.

@@ -15,17 +15,31 @@ import { change, type Verbs, withReason } from "./verbs.ts"
 const decodeCreated = decodeAnswer("create", Created)
 const reasons = { 404: "ImageMissing", 409: "NameTaken", 500: "StartFailed" } as const
 
-export const makeCreate = (verbs: Verbs, network: Network, images: Images, known: KnownContainers, settings: BodySettings) =>
-  Effect.fnUntraced(function*(template: ContainerTemplate) {
+export const makeCreate = (verbs: Verbs, network: Network, images: Images, known: KnownContainers, settings: BodySettings) => {
+  const make = (template: ContainerTemplate) =>
+    Effect.flatMap(network.id, (networkId) => send(verbs, containerName(template.gameId), createBody(template, settings, networkId))).pipe(
+      Effect.catchIf((error) => error.status === 404, (error) => whatIsMissing(images, template, error))
+    )
+  return Effect.fnUntraced(function*(template: ContainerTemplate) {
     const { gameId } = template
-    const body = createBody(template, settings, yield* network.id, yield* images.labelsOf(template.imageRef))
-    const { Id } = yield* send(verbs, containerName(gameId), body).pipe(
+    const { Id } = yield* make(template).pipe(
+      // The network that is remembered is gone: it is found or made anew.
+      Effect.catchIf((error) => error.reason === "NetworkMissing", () => Effect.andThen(network.forget, make(template))),
       // Somebody's container holds the name, or an earlier create of ours was carried out after all: a list tells.
       Effect.tapError(() => Effect.sync(() => known.doubt(gameId)))
     )
     known.made(gameId, Id)
     return Id
   })
+}
+
+/** The engine's 404 names an image, a network or the driver of a volume; whether it is the image, the image tells. */
+const whatIsMissing = (images: Images, { imageRef }: ContainerTemplate, error: EngineError): Effect.Effect<never, EngineError> =>
+  isOfNetwork(error)
+    ? Effect.fail(withReason(error, "NetworkMissing"))
+    : Effect.flatMap(images.has(imageRef), (isThere) => Effect.fail(isThere ? withReason(error, "StartFailed") : error))
+
+const isOfNetwork = ({ message }: EngineError): boolean => /\bnetwork \S+ not found/i.test(message)
 
 const send = (verbs: Verbs, name: string, body: Docker.ContainerCreateOptions) =>
   change(verbs, "create", "change", reasons, (client, abortSignal) =>

@@ -1,9 +1,9 @@
 /** Who answers, and in which version of its API it is spoken to. */
 import type Docker from "dockerode"
 import { Effect } from "effect"
-import type { EngineError, EngineIdentity } from "../ContainerEngine.ts"
+import { EngineError, type EngineIdentity } from "../ContainerEngine.ts"
 import { Info, NoneNetwork, Version } from "./answers.ts"
-import { type Caller, decodeAnswer } from "./call.ts"
+import { type Caller, decodeAnswer, isVersionRefused } from "./call.ts"
 import { agreedApi, get, useApi } from "./connection.ts"
 
 const decodeInfo = decodeAnswer("info", Info)
@@ -32,6 +32,17 @@ export interface Identity {
   readonly identity: Effect.Effect<EngineIdentity, EngineError>
 }
 
+/** Who cannot be told from another engine could have a game taken for gone that runs, or for running that is gone. */
+const supported = ({ Components }: typeof Version.Type): Effect.Effect<void, EngineError> =>
+  (Components ?? []).some(({ Name }) => /podman/i.test(Name))
+    ? Effect.fail(new EngineError({
+      operation: "version",
+      reason: "Unsupported",
+      message: "Podman's Docker API is not supported: it names itself otherwise at each call, so a container that is gone cannot be told from " +
+        "an engine that was exchanged; DOCKER_HOST takes a Docker Engine"
+    }))
+    : Effect.void
+
 export const makeIdentity = (caller: Caller, { versioned, versionless }: Clients, deadlineMs: number): Identity => {
   let agreed: string | undefined
   let known: Known | undefined
@@ -39,6 +50,7 @@ export const makeIdentity = (caller: Caller, { versioned, versionless }: Clients
   const ask = (operation: string, client: Docker, path: string) =>
     caller.call({ operation, deadlineMs }, (signal) => get(client, path, signal))
   const negotiate = Effect.flatMap(ask("version", versionless, "/version?"), decodeVersion).pipe(
+    Effect.tap(supported),
     Effect.map(({ ApiVersion }) => {
       agreed = agreedApi(ApiVersion)
       known = undefined
@@ -66,7 +78,8 @@ export const makeIdentity = (caller: Caller, { versioned, versionless }: Clients
     negotiate,
     identity: Effect.suspend(() => agreed === undefined ? negotiate : Effect.succeed(agreed)).pipe(
       Effect.flatMap(identify),
-      Effect.tapError(() => forget)
+      Effect.tapError(() => forget),
+      Effect.retry({ times: 1, while: isVersionRefused })
     )
   }
 }

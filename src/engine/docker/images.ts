@@ -1,7 +1,7 @@
 /** What images say of themselves, remembered: an image's labels never change. */
 import type Docker from "dockerode"
 import { Effect } from "effect"
-import type { EngineError, EngineReason } from "../ContainerEngine.ts"
+import { EngineError, type EngineReason } from "../ContainerEngine.ts"
 import { InspectedImage, type ListedContainer } from "./answers.ts"
 import { type Caller, decodeAnswer } from "./call.ts"
 import { get } from "./connection.ts"
@@ -16,8 +16,8 @@ const maximumKnown = 1024
 
 export interface Images {
   readonly has: (imageRef: string) => Effect.Effect<boolean, EngineError>
-  /** Names of the labels of the image that the reference means now; none where it is not on the host. */
-  readonly labelsOf: (imageRef: string) => Effect.Effect<ReadonlyArray<string>, EngineError>
+  /** Its id on the host, after a pull: it may be gone again. */
+  readonly pulledId: (imageRef: string) => Effect.Effect<string, EngineError>
   /**
    * Whether the container's game label came with its image: an image must not be able to make somebody's container ours.
    * One that has the game's own name was given it on purpose.
@@ -45,11 +45,13 @@ export const makeImages = ({ call }: Caller, client: Docker): Images => {
         Effect.as(true),
         Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed(false))
       ),
-    labelsOf: (imageRef) =>
+    pulledId: (imageRef) =>
       inspect("inspect_image", imageRef).pipe(
         Effect.flatMap(decodeImage),
-        Effect.map((image) => Object.keys(image.Config?.Labels ?? {})),
-        Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed([]))
+        Effect.map(({ Id }) => Id),
+        Effect.mapError((error) => error.reason === "NotFound"
+          ? new EngineError({ operation: "pull", reason: "PullFailed", message: `image ${imageRef} was pulled but is not on the host` })
+          : error)
       ),
     madeOurs: (container) => {
       const gameId = container.Labels?.[labels.gameId]

@@ -55,11 +55,15 @@ export const detailOf = (seen: Inspected, watch: StartWatch, enginePort: number)
     : found
 }
 
-export const makeInspect = (verbs: Verbs, watch: StartWatch, enginePort: number) =>
+export const makeInspect = (verbs: Verbs, known: KnownContainers, watch: StartWatch, enginePort: number) =>
   (id: string): Effect.Effect<ContainerDetail | "gone", EngineError> =>
     wholeId("inspect", id).pipe(
       Effect.flatMap((whole) => inspected(verbs, whole)),
-      Effect.map((seen) => seen === "gone" ? seen : detailOf(seen, watch, enginePort))
+      Effect.map((seen) => {
+        if (seen !== "gone") return detailOf(seen, watch, enginePort)
+        known.vanished(id)
+        return seen
+      })
     )
 
 /** Who holds a name. A name is asked for exactly: an id or a part of one would find somebody else. */

@@ -45,6 +45,8 @@ export class ContainerHost {
     emptyList: false,
     /** A list says for so long after a change what was so before it. */
     listLagMs: 0,
+    /** So many containers more are made for a network that is remembered and gone. */
+    deadNetworks: 0,
     /** A removal takes so long; the name stays taken. */
     removalMs: 0,
     /** Every change is answered with a refusal, as by a proxy that lets nothing but reads through. */
@@ -113,6 +115,7 @@ export class ContainerHost {
       state: "created",
       hostname: request.name.replace(/-manual$/, ""),
       image: request.image,
+      imageId: image.hostId,
       labels: { ...image.labels, ...request.labels },
       createdAtMs: this.nowMs,
       startedAtMs: null,
@@ -126,7 +129,7 @@ export class ContainerHost {
       runs: 0,
       run: 0,
       held: [],
-      networkGone: false,
+      networkGone: this.quirks.deadNetworks-- > 0,
       answers: new Availability(),
       stale: null
     }

@@ -22,7 +22,7 @@ export class EngineWorld extends ContainerHost {
   version = "20.10.24"
 
   image(ref: string, image: Partial<FakeImage> = {}): FakeImage {
-    const known: FakeImage = { onHost: true, registry: "there", pullMs: 0, labels: {}, words: [], ...this.images.get(ref), ...image }
+    const known: FakeImage = { onHost: true, hostId: `sha256:${ref}`, registryId: `sha256:${ref}`, registry: "there", pullMs: 0, labels: {}, words: [], ...this.images.get(ref), ...image }
     this.images.set(ref, known)
     return known
   }

@@ -23,6 +23,8 @@ export interface FakeContainer {
   state: ContainerState
   readonly hostname: string
   readonly image: string
+  /** What the image's name meant when it was made. */
+  readonly imageId: string
   readonly labels: Labels
   readonly createdAtMs: number
   startedAtMs: number | null
@@ -52,6 +54,9 @@ export interface FakeContainer {
 
 export interface FakeImage {
   onHost: boolean
+  /** What its name means on the host, and in the registry. */
+  hostId: string
+  registryId: string
   /** `missing`: the registry knows no such image; `hung`: its answer never ends. */
   registry: "there" | "missing" | "hung"
   pullMs: number

@@ -5,12 +5,12 @@ import { refusal } from "./container.ts"
 import type { EngineWorld } from "./EngineWorld.ts"
 
 interface Flight {
-  readonly end: Deferred.Deferred<void, EngineError>
+  readonly end: Deferred.Deferred<string, EngineError>
   waiting: number
 }
 
 export const makePull = Effect.fnUntraced(function*(world: EngineWorld, stallMs: number): Effect.fn.Return<
-  (imageRef: string) => Effect.Effect<void, EngineError>,
+  (imageRef: string) => Effect.Effect<string, EngineError>,
   never,
   Scope.Scope
 > {
@@ -22,7 +22,7 @@ export const makePull = Effect.fnUntraced(function*(world: EngineWorld, stallMs:
       known.waiting++
       return known
     }
-    const flight: Flight = { end: yield* Deferred.make<void, EngineError>(), waiting: 1 }
+    const flight: Flight = { end: yield* Deferred.make<string, EngineError>(), waiting: 1 }
     flights.set(imageRef, flight)
     yield* FiberMap.run(fibers, imageRef, Effect.onExit(pullOnce(world, imageRef, stallMs), (exit) => {
       if (flights.get(imageRef) === flight) flights.delete(imageRef)
@@ -40,7 +40,7 @@ export const makePull = Effect.fnUntraced(function*(world: EngineWorld, stallMs:
     Effect.acquireUseRelease(take(imageRef), (flight) => Deferred.await(flight.end), (flight) => leave(imageRef, flight))
 })
 
-const pullOnce = (world: EngineWorld, imageRef: string, stallMs: number): Effect.Effect<void, EngineError> =>
+const pullOnce = (world: EngineWorld, imageRef: string, stallMs: number): Effect.Effect<string, EngineError> =>
   Effect.raceFirst(
     Effect.andThen(
       world.answers.reach<void, EngineError>(() => void world.registryCalls.push(imageRef), broken, false),
@@ -67,4 +67,6 @@ const answer = Effect.fnUntraced(function*(world: EngineWorld, imageRef: string,
     return yield* refusal("pull", "PullFailed", `manifest for ${imageRef} not found: manifest unknown`, 404)
   }
   image.onHost = true
+  image.hostId = image.registryId
+  return image.hostId
 })

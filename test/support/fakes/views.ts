@@ -37,6 +37,7 @@ export const inspect = (world: EngineWorld, id: string, port: number): Container
     exit: ended ? container.exit : null,
     startError: container.startError || (ended ? executionError(container) : ""),
     stopSignal: container.stopSignal,
+    imageId: container.imageId,
     stopGraceMs: container.labels[labelNames.stopGraceMs] === undefined ? null : Number(container.labels[labelNames.stopGraceMs]),
     restartsByItself: container.restartsByItself,
     endpoint: `http://${container.hostname}:${port}`

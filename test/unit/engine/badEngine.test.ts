@@ -50,6 +50,19 @@ describe("an engine's list", () => {
   })
 })
 
+/** What the image's name means on the host. */
+const onHost = "{\"Id\":\"sha256:1\"}"
+
+describe("an engine of another kind", () => {
+  it("is refused before anything is asked of it", async () => {
+    const engine = await engineOn({ "GET /version": JSON.stringify({ ApiVersion: "1.41", Components: [{ Name: "Podman Engine", Version: "4.3.1" }] }) })
+    const error = await failure(engine.identity)
+    assert.deepInclude(error, { reason: "Unsupported" })
+    assert.include(error.message, "Podman's Docker API is not supported")
+    assert.lengthOf(bad.asked, 1)
+  })
+})
+
 describe("an engine's answers to changes", () => {
   const onNetwork = { "GET /networks?": networks, "GET /images/": JSON.stringify({ Id: "sha256:1" }) }
 
@@ -60,7 +73,7 @@ describe("an engine's answers to changes", () => {
       [500, "StartFailed", "no space, a broken layer: a verdict on the attempt"]
     ] as const
     for (const [status, reason, because] of cases) {
-      const engine = await engineOn({ ...onNetwork, "POST /containers/create": [status, "{\"message\":\"no\"}"] })
+      const engine = await engineOn({ ...onNetwork, "POST /containers/create": [status, "{\"message\":\"no\"}"], "GET /images/": [404, "{}"] })
       assert.deepInclude(await failure(engine.create(template)), { reason, message: "no" }, because)
     }
   })
@@ -96,6 +109,56 @@ describe("an engine's answers to changes", () => {
     assert.strictEqual((await failure((await engineOn({ ...refused, "GET /containers/": inspected("created") })).start(id("a")))).reason, "NetworkMissing")
     assert.strictEqual((await failure((await engineOn({ ...refused, "GET /containers/": [404, "{}"] })).start(id("a")))).reason, "NotFound")
   })
+
+  it("take a 404 on create for the image only when the image is not there", async () => {
+    const engine = await engineOn({
+      ...onNetwork, "POST /containers/create": [404, "{\"message\":\"create v: plugin \\\"x\\\" not found\"}"], "GET /images/": onHost
+    })
+    assert.deepInclude(await failure(engine.create(template)), { reason: "StartFailed", message: "create v: plugin \"x\" not found" })
+  })
+
+  it("find the network anew when the one that is remembered is gone, and make the container on it at once", async () => {
+    let network = "net1"
+    const engine = await engineOn({
+      "GET /networks?": () => JSON.stringify([{ Id: network, Name: "n", Created: "2026-01-01T00:00:00Z" }]),
+      "POST /containers/create": ({ body }) => body.includes(network)
+        ? [201, JSON.stringify({ Id: id("a") })]
+        : [404, "{\"message\":\"network net1 not found\"}"]
+    })
+    assert.strictEqual(await run(engine.create(template)), id("a"))
+    network = "net2"
+    assert.strictEqual(await run(engine.create(template)), id("a"))
+    assert.lengthOf(bad.of("/containers/create"), 3)
+  })
+
+  it("try a network that stays gone once more only", async () => {
+    const engine = await engineOn({ ...onNetwork, "POST /containers/create": [404, "{\"message\":\"network net1 not found\"}"] })
+    assert.strictEqual((await failure(engine.create(template))).reason, "NetworkMissing")
+    assert.lengthOf(bad.of("/containers/create"), 2)
+  })
+
+  it.each(["too new. Maximum supported API version is 1.41", "too old. Minimum supported API version is 1.44"])(
+    "are sent again in the engine's own version when it refuses the one that was agreed on as %s", async (words) => {
+      let version = "1.51"
+      const spoken = ({ url }: { readonly url: string }) => url.startsWith(`/v${version}/`)
+      const refused = [400, JSON.stringify({ message: `client version 1.51 is ${words}` })] as const
+      const engine = await engineOn({
+        "GET /version": () => JSON.stringify({ ApiVersion: version }),
+        "GET /networks/none": "{\"Id\":\"w\"}",
+        "GET /info": JSON.stringify({ ID: "e", DockerRootDir: "/d", ServerVersion: "1" }),
+        "GET /containers/": (asked) => spoken(asked) ? inspected("exited") : refused,
+        "POST /containers/": (asked) => spoken(asked) ? [204, ""] : refused,
+        "POST /images/create": (asked) => spoken(asked) ? "{\"status\":\"done\"}" : refused,
+        "GET /images/": onHost
+      })
+      await run(engine.identity)
+      version = "1.44"
+      await run(engine.kill(id("a"), "SIGTERM"))
+      version = "1.45"
+      assert.strictEqual(await run(engine.pull("a:1")), "sha256:1")
+      version = "1.46"
+      assert.notStrictEqual(await run(engine.inspect(id("a"))), "gone")
+    })
 
   it("are never asked for with a part of an id", async () => {
     const engine = await engineOn({})
@@ -214,6 +277,12 @@ describe("an engine's events", () => {
 })
 
 describe("an engine's pulls", () => {
+  it("answer the image's id on the host, and fail when it is gone again", async () => {
+    const engine = await engineOn({ "POST /images/create": "{\"status\":\"done\"}", "GET /images/a:1/": onHost, "GET /images/a:2/": [404, "{\"message\":\"no\"}"] })
+    assert.strictEqual(await run(engine.pull("a:1")), "sha256:1")
+    assert.deepInclude(await failure(engine.pull("a:2")), { reason: "PullFailed", message: "image a:2 was pulled but is not on the host" })
+  })
+
   const line = (status: string, layer: string, current = 0) => `${JSON.stringify({ status, id: layer, progressDetail: { current } })}\r\n`
 
   it("fail with an error inside a 200 answer", async () => {
@@ -248,6 +317,7 @@ describe("an engine's pulls", () => {
 
   it("go on for as long as there is progress, however long that is", async () => {
     const engine = await engineOn({
+      "GET /images/": onHost,
       "POST /images/create": writes((response) => {
         response.writeHead(200)
         let current = 0
@@ -265,7 +335,7 @@ describe("an engine's pulls", () => {
     ["a:1", "a", "1"], ["h:5000/a:1", "h:5000/a", "1"], ["h/a/b@sha256:" + "0".repeat(64), "h/a/b", "sha256:" + "0".repeat(64)],
     ["a:1@sha256:" + "0".repeat(64), "a", "sha256:" + "0".repeat(64)]
   ])("of %s ask for one tag or digest: without one the engine would pull them all", async (imageRef, name, tag) => {
-    const engine = await engineOn({ "POST /images/create": "{\"status\":\"done\"}" })
+    const engine = await engineOn({ "POST /images/create": "{\"status\":\"done\"}", "GET /images/": onHost })
     await run(engine.pull(imageRef))
     const query = new URL(bad.asked[0]!.url, "http://x").searchParams
     assert.deepStrictEqual([query.get("fromImage"), query.get("tag")], [name, tag])

@@ -177,4 +177,11 @@ describe("KnownContainers", () => {
       }
     }
   })
+
+  it("forgets a container that the engine does not know, whatever its events said", () => {
+    const known = complete(shown(g1, "a"), shown(g1, "b"), shown(g2, "c"))
+    known.vanished("a")
+    known.vanished("x")
+    assert.deepStrictEqual([known.of(g1), known.of(g2)], [["b"], ["c"]])
+  })
 })

@@ -1,6 +1,6 @@
 /** What an act does on the engine, where more than one call is made of it; the contract's point in brackets. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, Fiber, Layer, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { apply } from "../../../controllers/game/act/apply.ts"
 import { makePulls, Pulls } from "../../../controllers/game/act/Pulls.ts"
@@ -75,11 +75,35 @@ describe("to make a container", () => {
     assert.deepStrictEqual([yield* act(create), yield* pull], [{ _tag: "Fetching" }, "Pulling"])
   }))
 
-  act("an image that was pulled and is gone again is a failure, not another pull", Effect.gen(function*() {
-    const { act, engine } = yield* scene({ pull: { _tag: "Pulled" } }, false)
+  act("an image that was on the host and went while the game waited is pulled", Effect.gen(function*() {
+    const { act, engine, pull } = yield* scene({ pull: { _tag: "Pulled", imageId: null } }, false)
+    assert.deepStrictEqual(yield* act(create), { _tag: "Fetching" })
+    yield* TestClock.adjust("1 second")
+    assert.deepStrictEqual([yield* pull, engine.registryCalls], ["Pulled", [newer]])
+  }))
+
+  act("an image that was pulled once more and is gone again is a failure, not another pull", Effect.gen(function*() {
+    const { act, engine } = yield* scene({ pull: { _tag: "Pulled", imageId: null, again: true } }, false)
     const outcome = yield* act(create)
     assert.deepInclude(outcome._tag === "StartFailed" ? outcome.failure : {}, { code: "image_pull_failed", reason: "ImageMissing" })
     assert.deepStrictEqual(engine.registryCalls, [])
+  }))
+
+  act("one that was made for a network that is gone is made once more, and not for ever (9)", Effect.gen(function*() {
+    const { act, engine, old } = yield* scene({ containers: [] }, true)
+    engine.remove(old.id)
+    const made = Effect.gen(function*() {
+      const making = yield* Effect.forkScoped(act(create))
+      yield* TestClock.adjust("1 second")
+      return yield* Fiber.join(making)
+    })
+    engine.quirks.deadNetworks = 1
+    assert.deepInclude(yield* made, { _tag: "Started" })
+    assert.deepStrictEqual(engine.of("g1").map(({ state }) => state), ["running"])
+    engine.removeByForce(engine.of("g1")[0]!.id)
+    engine.quirks.deadNetworks = 2
+    const outcome = yield* made
+    assert.deepInclude(outcome._tag === "StartFailed" ? outcome.failure : {}, { code: "container_start_failed", reason: "NetworkMissing" })
   }))
 })
 

@@ -98,6 +98,18 @@ describe("plan, over its whole state space", () => {
     assert.deepStrictEqual(examples(problems), [])
   }, 180_000)
 
+  it("takes a game for removed only when its row says so, or when it was taken away while it ran under never", () => {
+    const problems = settledNodes.map(({ world, from }) => {
+      const { currentContainerId: id = null, engineId, status } = world.record ?? {}
+      if (id === null || engineId !== world.engineId || world.row === null) return [undefined, from] as const
+      const over = step(takeAway(world, id), "ok").record?.status === "removed"
+      const { restartPolicy, state } = world.row
+      const isRight = over === (state === "removed" || (status === "running" && state === "running" && restartPolicy === "never"))
+      return [isRight ? undefined : `${status} ${state} ${restartPolicy}: ${over ? "removed" : "kept"}`, from] as const
+    })
+    assert.deepStrictEqual(examples(problems), [])
+  }, 300_000)
+
   it("logs the end of the retention, whatever went before", () => {
     const problems = settledNodes.map(({ world, from }) => {
       if (planWorld(world).reason !== "Retained") return [undefined, from] as const

@@ -20,7 +20,7 @@ type Cases = ReadonlyArray<Case>
 const at = `c1 ${endpoint}`
 const nothing = { record: null, containers: [] }
 const pulling = { _tag: "Pulling" } as const
-const pulled = { _tag: "Pulled" } as const
+const pulled = { _tag: "Pulled", imageId: "sha256:1" } as const
 const pullFailed = { _tag: "Failed", failure: noImage } as const
 const oom = { code: 137, oomKilled: true, finishedAtMs: now - 100 }
 const spec = { problem: { path: "spec.privileged", message: "is unknown" } }
@@ -133,6 +133,30 @@ const pulls: Cases = [{
   then: act("Leftover", "Remove c1 leftover")
 }]
 
+const alwaysAsks = { spec: { pull_policy: "always" as const } }
+const asksAgain: Cases = [{
+  name: "asks for an image that is always asked for before it starts a container again", because: "always means at each start (6)",
+  given: { desired: row(alwaysAsks), record: stopped(3, { nextRestartAtMs: now }), containers: [exited(3)] }, then: act("StartWanted", "FetchImage")
+}, {
+  name: "starts it in place when its name means the same image", because: "nothing changed (6)",
+  given: { desired: row(alwaysAsks), record: stopped(3, { nextRestartAtMs: now }), containers: [exited(3)], pull: pulled },
+  then: act("StartWanted", "Start c1")
+}, {
+  name: "makes room for the image that its name means by now", because: "what was asked for is what runs (6)",
+  given: {
+    desired: row(alwaysAsks), record: stopped(3, { nextRestartAtMs: now }), containers: [exited(3)], pull: { _tag: "Pulled", imageId: "sha256:2" }
+  },
+  then: act("StartWanted", "Remove c1 replaced")
+}, {
+  name: "takes that room for no disappearance", because: "a step of the next start whose answer was lost (6)",
+  given: { desired: row(alwaysAsks), record: stopped(3, { nextRestartAtMs: now }), containers: [], pull: pulled },
+  then: record("RemovalCompleted", "stopped", { knows: { currentContainerId: null } })
+}, {
+  name: "misses a container that goes while its image is asked for", because: "we removed nothing yet (5)",
+  given: { desired: row(alwaysAsks), record: stopped(3, { nextRestartAtMs: now }), containers: [], pull: pulling },
+  then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"] })
+}]
+
 const disappearances: Cases = [{
   name: "disposes of a game under never", because: "the event has the old id, the record is removed, the log says reconcile_dispose (5)",
   given: { desired: never(), containers: [] },
@@ -167,6 +191,31 @@ const disappearances: Cases = [{
   name: "keeps a stopped game stopped", because: "its row wants it stopped, and it can be started again (9)",
   given: { desired: stopWanted(), record: stopped(0), containers: [] },
   then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"], knows: { observedGeneration: 2 } })
+}, {
+  name: "keeps a game that had ended under never", because: "nothing ran that was taken away: it can be started again (5)",
+  given: { desired: never(), record: stopped(0), containers: [] },
+  then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"], knows: { currentContainerId: null, exitCode: 0, removedAtMs: null } })
+}, {
+  name: "says nothing more of it", because: "told once",
+  given: { desired: never(), record: bare({ exitCode: 0 }), containers: [] }, then: wait("Settled", null)
+}, {
+  name: "starts it again for a job", because: "it can be started (5, 9)",
+  given: { desired: never(), record: bare({ exitCode: 0 }), containers: [], jobs: [startJob()] }, then: act("StartWanted", "Create")
+}, {
+  name: "keeps a game that had ended and has no row", because: "absence is never an order",
+  given: { desired: null, record: stopped(0), containers: [] },
+  then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"] })
+}, {
+  name: "waits for the end of docker rm -f, whoever looks while it is under way", because: "the game was taken away while it ran (5)",
+  given: { desired: never(), containers: [exited(137, { state: "removing" })] }, then: wait("Removing", 1000)
+}, {
+  name: "tells the end of a game whose removal does not end", because: "a dead game is not recorded as running for long (6)",
+  given: { desired: never(), containers: [live({ state: "removing", exit: { code: 137, oomKilled: false, finishedAtMs: now - 10_000 } })] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 137 unexpected"] })
+}, {
+  name: "tells the end of a game that ended by itself and is being removed", because: "a container made with --rm goes when its program ends (6)",
+  given: { desired: never(), containers: [exited(0, { state: "removing" })] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 0 unexpected"] })
 }, {
   name: "tells of a container that is gone before its restart", because: "a restart would have been in place: we removed nothing (5)",
   given: { record: stopped(3), containers: [] },
@@ -822,8 +871,7 @@ const clocks: Cases = [{
 }]
 
 describe.each([
-  ["a clock that was set back", clocks],
-  ["a start", starts], ["an image", pulls], ["a disappearance", disappearances], ["an exit", exits], ["an adoption", adoptions],
+  ["a start", starts], ["an image", pulls], ["an image that is always asked for", asksAgain], ["a disappearance", disappearances], ["an exit", exits], ["an adoption", adoptions],
   ["two containers", twins], ["a stop", stops], ["what differs from the row", drift],
   ["the answer of a job", answers], ["an outage", outages], ["the end of a game", ends]
 ] as const)("the plan for %s", (_topic, cases) => {

@@ -17,7 +17,7 @@ interface Scene {
 }
 
 /** Pulls of an engine that pulls as `pull` says. */
-const withPulls = (pull: () => Effect.Effect<void, EngineError>, body: (scene: Scene) => Effect.Effect<void>) =>
+const withPulls = (pull: () => Effect.Effect<unknown, EngineError>, body: (scene: Scene) => Effect.Effect<void>) =>
   Effect.scoped(Effect.gen(function*() {
     const looked = { times: 0 }
     const background = yield* makeBackground({ wake: () => Effect.sync(() => void looked.times++) })
@@ -30,7 +30,7 @@ const seen = ({ looked, pulls }: Scene, id = "a") => Effect.map(pulls.stateOf(g1
 describe("Pulls", () => {
   it.effect("have their game looked at again when the image is there", () =>
     withPulls(() => Effect.sleep("5 seconds"), Effect.fnUntraced(function*(scene) {
-      yield* scene.pulls.fetch(g1, "a", target, false)
+      yield* scene.pulls.fetch(g1, "a", target, { isOnHost: false })
       yield* TestClock.adjust("4 seconds")
       assert.deepStrictEqual(yield* seen(scene), ["Pulling", 0])
       yield* TestClock.adjust("1 second")
@@ -39,14 +39,14 @@ describe("Pulls", () => {
 
   it.effect("ask no registry for an image that is on the host", () =>
     withPulls(() => Effect.die(new Error("asked")), Effect.fnUntraced(function*(scene) {
-      yield* scene.pulls.fetch(g1, "a", target, true)
+      yield* scene.pulls.fetch(g1, "a", target, { isOnHost: true })
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(yield* seen(scene), ["Pulled", 1])
     })))
 
   it.effect("know nothing of another attempt, and forget what was known of the last", () =>
     withPulls(() => Effect.void, Effect.fnUntraced(function*(scene) {
-      yield* scene.pulls.fetch(g1, "a", target, false)
+      yield* scene.pulls.fetch(g1, "a", target, { isOnHost: false })
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(yield* seen(scene, "b"), ["None", 1])
       assert.deepStrictEqual(yield* seen(scene), ["None", 1])
@@ -54,7 +54,7 @@ describe("Pulls", () => {
 
   it.effect("keep a refusal as the game's failure", () =>
     withPulls(() => Effect.fail(failed("PullFailed")), Effect.fnUntraced(function*({ looked, pulls }) {
-      yield* pulls.fetch(g1, "a", target, false)
+      yield* pulls.fetch(g1, "a", target, { isOnHost: false })
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(yield* pulls.stateOf(g1, "a"), {
         _tag: "Failed", failure: { code: "image_pull_failed", reason: "PullFailed", message: "it is PullFailed" }
@@ -68,7 +68,7 @@ describe("Pulls", () => {
       atMs.push(nowMs)
       return atMs.length < 5 ? Effect.fail(failed("Unavailable")) : Effect.void
     }), Effect.fnUntraced(function*(scene) {
-      yield* scene.pulls.fetch(g1, "a", target, false)
+      yield* scene.pulls.fetch(g1, "a", target, { isOnHost: false })
       yield* TestClock.adjust("14 seconds")
       assert.deepStrictEqual([atMs, yield* seen(scene)], [[0, 1000, 3000, 7000], ["Pulling", 0]])
       yield* TestClock.adjust("1 second")
@@ -78,22 +78,33 @@ describe("Pulls", () => {
 
   it.effect("let no game wait for ever, whatever ended its pull", () =>
     withPulls(() => Effect.die(new TypeError("a bug")), Effect.fnUntraced(function*({ looked, pulls }) {
-      yield* pulls.fetch(g1, "a", target, false)
+      yield* pulls.fetch(g1, "a", target, { isOnHost: false })
       yield* TestClock.adjust(1)
       const state = yield* pulls.stateOf(g1, "a")
       assert.include(state._tag === "Failed" ? state.failure.message : "", "a bug")
       assert.strictEqual(looked.times, 1)
     })))
 
+  it.effect("bring an image once more that went while its game waited", () =>
+    withPulls(() => Effect.succeed("sha256:1"), Effect.fnUntraced(function*({ looked, pulls }) {
+      yield* pulls.fetch(g1, "a", target, { isOnHost: true })
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* pulls.stateOf(g1, "a"), { _tag: "Pulled", imageId: null, again: false })
+      yield* pulls.fetch(g1, "a", target, { isOnHost: false, again: true })
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* pulls.stateOf(g1, "a"), { _tag: "Pulled", imageId: "sha256:1", again: true })
+      assert.strictEqual(looked.times, 2)
+    })))
+
   it.effect("end when nobody wants them any more, and begin anew for the next attempt", () => {
     let running = 0
     const pull = () => Effect.acquireUseRelease(Effect.sync(() => running++), () => Effect.never, () => Effect.sync(() => running--))
     return withPulls(pull, Effect.fnUntraced(function*(scene) {
-      yield* scene.pulls.fetch(g1, "a", target, false)
-      yield* scene.pulls.fetch(g1, "a", target, false)
+      yield* scene.pulls.fetch(g1, "a", target, { isOnHost: false })
+      yield* scene.pulls.fetch(g1, "a", target, { isOnHost: false })
       yield* TestClock.adjust(1)
       assert.strictEqual(running, 1)
-      yield* scene.pulls.fetch(g1, "b", target, false)
+      yield* scene.pulls.fetch(g1, "b", target, { isOnHost: false })
       yield* TestClock.adjust(1)
       assert.deepStrictEqual([running, ...(yield* seen(scene, "b"))], [1, "Pulling", 0])
       yield* scene.pulls.stateOf(g1, undefined)

@@ -1,7 +1,7 @@
 /** Which image pull a game may ask for now: one for each attempt, so that what an earlier one ended with counts for it alone. */
 import { assert, describe, it } from "@effect/vitest"
 import { wantedPull } from "../../../controllers/game/decide/pull.ts"
-import { bare, changed, exchanging, facts, failed, type Given, never, noImage, removed, row, running, stopped, stopWanted } from "../../support/observations.ts"
+import { bare, changed, exchanging, facts, failed, type Given, never, noImage, removed, replacing, row, running, stopped, stopWanted } from "../../support/observations.ts"
 
 const wanted = (given: Given): string | undefined => {
   const { record, row: asked } = facts(given)
@@ -21,6 +21,9 @@ const others: ReadonlyArray<Case> = [
   { name: "a newer generation", because: "a wish that was written again is tried again (4)", given: { ...gone, desired: row({ generation: 2 }) } },
   { name: "a game that never ran", because: "its first attempt is not the one after a run", given: { record: null, containers: [] } },
   { name: "the attempt after a failed one", because: "retried with back-off: the registry may have the image by now (4)", given: { ...gone, record: failed(noImage) } },
+  {
+    name: "the start after another run", because: "`always` means at each start (6)", given: { record: stopped(3, { stoppedAtMs: 17 }) }
+  },
   {
     name: "the attempt after two failed ones", because: "each try asks anew (4)", given: { ...gone, record: failed(noImage, { failureCount: 2 }) }
   }
@@ -45,6 +48,12 @@ describe("the pull that a game may ask for", () => {
   it("is the same for all looks at one attempt", () => {
     assert.isString(wanted(gone))
     assert.strictEqual(wanted(gone), wanted({ ...gone, pull: { _tag: "Pulling" } }))
+  })
+
+  it("is the same from the changed row to the start of what takes the old container's place", () => {
+    const desired = changed()
+    const phases = [running(), running(exchanging(1000)), stopped(0, replacing), bare(replacing)]
+    assert.lengthOf([...new Set(phases.map((record) => wanted({ desired, record })))], 1)
   })
 
   it.each(others)("is another one for $name", ({ because, given }) => {
