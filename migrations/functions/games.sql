@@ -5,8 +5,11 @@ CREATE OR REPLACE FUNCTION rtmanager.games_before_write() RETURNS trigger LANGUA
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    NEW.generation := 1;
-    NEW.created_at := now();
+    -- The mark of a deleted row keeps what it had; of a game that is over a number says nothing else.
+    IF NEW.state <> 'removed' OR NEW.generation NOT BETWEEN 1 AND 9007199254740991 THEN
+      NEW.generation := 1;
+      NEW.created_at := now();
+    END IF;
     NEW.updated_at := now();
     RETURN NEW;
   END IF;
@@ -39,11 +42,14 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- DELETE marks, as it does in Kubernetes: absence would be no order. Who may delete needs no right to update.
-CREATE OR REPLACE FUNCTION rtmanager.games_delete() RETURNS trigger LANGUAGE plpgsql
+-- DELETE marks, as it does in Kubernetes: absence would be no order.
+-- As the owner: who may delete need not be able to insert.
+CREATE OR REPLACE FUNCTION rtmanager.games_mark_removed() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  UPDATE rtmanager.games SET state = 'removed' WHERE game_id = OLD.game_id;
+  INSERT INTO rtmanager.games (game_id, state, image_ref, restart_policy, spec, generation, created_at)
+  VALUES (OLD.game_id, 'removed', OLD.image_ref, OLD.restart_policy, OLD.spec,
+    OLD.generation + CASE WHEN OLD.state = 'removed' THEN 0 ELSE 1 END, OLD.created_at);
   RETURN NULL;
 END $$;
 
@@ -52,4 +58,4 @@ SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION '% of % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'restrict_violation', HINT = TG_ARGV[0];
 END $$;
-REVOKE ALL ON FUNCTION rtmanager.games_before_write, rtmanager.games_after_write, rtmanager.games_delete, rtmanager.refuse FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtmanager.games_before_write, rtmanager.games_after_write, rtmanager.games_mark_removed, rtmanager.refuse FROM PUBLIC;

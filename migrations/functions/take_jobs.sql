@@ -18,6 +18,8 @@ BEGIN
       image_ref = excluded.image_ref,
       restart_policy = coalesce(job->>'restart_policy', g.restart_policy),
       spec = coalesce(job->'spec', g.spec)
+    -- Deleted while its lock was waited for: there was no row then, and now there is its mark.
+    WHERE g.state <> 'removed'
     RETURNING g.generation INTO generation;
   ELSIF before.game_id IS NOT NULL THEN
     UPDATE rtmanager.games g SET state = 'stopped' WHERE g.game_id = game RETURNING g.generation INTO generation;

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import postgres from "postgres"
 import type { JobIntake } from "../../src/domain/Job.ts"
 import { migrate } from "../../src/store/migrate.ts"
 import { surveySql } from "../../src/store/postgres/survey.ts"
@@ -33,6 +34,54 @@ describe("PostgreSQL itself", () => {
     assert.include(await words(sql`INSERT INTO rtmanager.games (game_id, image_ref, spec) VALUES ('g', 'a:1', '[]')`), "spec takes a JSON object")
     await sql`INSERT INTO rtmanager.operation_log (game_id, op_kind, op_source, outcome, started_at, finished_at) VALUES ('g', 'start', 'api', 'success', now(), now())`
     assert.include(await words(sql`DELETE FROM rtmanager.operation_log`), "DELETE of operation_log is refused")
+  }))
+
+  it("answers DELETE with the rows it took, and keeps each as its mark", opened(async ({ insert, reader, sql, url }) => {
+    for (const id of ["g1", "g2", "g3"]) await insert(id, "a:1")
+    await sql`UPDATE rtmanager.games SET image_ref = 'a:2' WHERE game_id = 'g1'`
+    const [before] = await sql`SELECT created_at FROM rtmanager.games WHERE game_id = 'g1'`
+    const taken = await sql`DELETE FROM rtmanager.games WHERE game_id = 'g1' RETURNING game_id, state, generation::int`
+    assert.deepStrictEqual([taken.command, taken.count, [...taken]], ["DELETE", 1, [{ game_id: "g1", state: "running", generation: 2 }]])
+    const [after] = await sql`SELECT state, image_ref, restart_policy, generation::int, created_at FROM rtmanager.games WHERE game_id = 'g1'`
+    assert.deepStrictEqual(after, { state: "removed", image_ref: "a:2", restart_policy: "always", generation: 3, created_at: before!.created_at })
+    assert.strictEqual((await sql`DELETE FROM rtmanager.games WHERE game_id = 'g1'`).count, 1)
+    assert.strictEqual((await run(reader.load(g1))).game?.generation, 3, "once removed it is removed")
+    assert.strictEqual((await sql`DELETE FROM rtmanager.games WHERE game_id = 'nobody'`).count, 0)
+    assert.strictEqual((await sql`DELETE FROM rtmanager.games`).count, 3)
+    assert.strictEqual((await sql`SELECT 1 FROM rtmanager.games WHERE state = 'removed'`).length, 3)
+    // As libraries do it: a transaction, a prepared statement, and a look at the count.
+    const client = postgres(url, { max: 1 })
+    await client.begin(async (transaction) => {
+      await transaction`INSERT INTO rtmanager.games (game_id, image_ref) VALUES ('g4', 'a:1')`
+      assert.strictEqual((await transaction`DELETE FROM rtmanager.games WHERE game_id = ${"g4"}`).count, 1)
+      assert.strictEqual((await transaction`SELECT state FROM rtmanager.games WHERE game_id = 'g4'`)[0]?.state, "removed")
+    })
+    await client.end()
+  }))
+
+  it("lets a role that may only delete remove a game, and a table that refers to games keep its lines", opened(async ({ insert, sql }) => {
+    await insert("g1", "a:1")
+    const role = `deleter_${Date.now()}`
+    await sql.unsafe(`CREATE TABLE public.matches (game_id text REFERENCES rtmanager.games); INSERT INTO public.matches VALUES ('g1');
+      CREATE ROLE ${role}; GRANT USAGE ON SCHEMA rtmanager TO ${role}; GRANT SELECT, DELETE ON rtmanager.games TO ${role}`)
+    await sql.begin(async (transaction) => {
+      await transaction.unsafe(`SET LOCAL ROLE ${role}`)
+      assert.strictEqual((await transaction`DELETE FROM rtmanager.games WHERE game_id = 'g1'`).count, 1)
+    })
+    await sql.unsafe(`REVOKE ALL ON rtmanager.games FROM ${role}; REVOKE ALL ON SCHEMA rtmanager FROM ${role}; DROP ROLE ${role}`)
+    assert.deepStrictEqual([...await sql`SELECT state FROM rtmanager.games JOIN public.matches USING (game_id)`], [{ state: "removed" }])
+  }))
+
+  it("takes a start job for a game that is deleted meanwhile, and writes no wish", opened(async ({ insert, reader, sql, writer }) => {
+    await insert("g1", "a:1")
+    const commit = await holding(sql, "DELETE FROM rtmanager.games WHERE game_id = 'g1'")
+    const taking = run(Effect.retry(writer.takeJobs([startJob("g1", "1-0")]), { while: ({ reason: why }) => why === "Conflict" }))
+    await until("it waits", async () => (await sql`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).length > 0)
+    await commit()
+    await taking
+    const { game: row, jobs } = await run(reader.load(g1))
+    assert.deepInclude(row, { state: "removed", imageRef: "a:1", generation: 2 })
+    assert.lengthOf(jobs, 1)
   }))
 
   it("ignores what users write into generation", opened(async ({ insert, sql }) => {
