@@ -5,6 +5,8 @@ const onRealThings = { fileParallelism: false, testTimeout: 120_000, hookTimeout
 
 export default defineConfig({
   test: {
+    // The name of a case says what is promised: whole.
+    chaiConfig: { truncateThreshold: 0 },
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
       { test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], testTimeout: 300_000 } },

@@ -29,7 +29,8 @@ GRANT USAGE ON SCHEMA rtmanager TO rtm_controller, rtm_writer, rtm_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA rtmanager TO rtm_controller;
 GRANT INSERT, UPDATE ON rtmanager.lease TO rtm_controller;
 GRANT DELETE ON rtmanager.outbox TO rtm_controller;
-GRANT EXECUTE ON FUNCTION rtmanager.commit_step, rtmanager.take_jobs, rtmanager.mend_changes TO rtm_controller;
+GRANT EXECUTE ON FUNCTION rtmanager.commit_step, rtmanager.take_jobs, rtmanager.settle, rtmanager.acquire_lease, rtmanager.mend_changes
+  TO rtm_controller;
 
 -- What a later migration makes, so that the controller runs before this file was run again.
 DO $$
@@ -47,7 +48,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON rtmanager.games TO rtm_writer;
 GRANT SELECT (game_id, state, image_ref, restart_policy, generation, created_at, updated_at) ON rtmanager.games TO rtm_reader;
 GRANT SELECT (id, stream, entry_id, kind, game_id, generation, taken_at, outcome, container_id, engine_endpoint, error_code, error_message,
   completed_at) ON rtmanager.jobs TO rtm_reader;
-GRANT SELECT ON rtmanager.runtime_records, rtmanager.operation_log, rtmanager.health_snapshots, rtmanager.changes, rtmanager.unrecorded,
+GRANT SELECT ON rtmanager.runtime_records, rtmanager.operation_log, rtmanager.health_snapshots, rtmanager.changes, rtmanager.unsettled,
   rtmanager.lease, rtmanager.schema_migrations, rtmanager.schema_functions TO rtm_reader;
 
 COMMIT;

@@ -22,6 +22,7 @@ const onEngines = async ({ engines }: TestEnvironment): Promise<void> => {
   // Their environment is read when they are loaded.
   const { startsAgainstPeers, startsAgainstPlain } = await import("../test/bench/starts.ts")
   const { disappearances, firstCall } = await import("../test/bench/reaction.ts")
+  const { exchanges, inBurst } = await import("../test/bench/order.ts")
   const { resyncBesideSettled } = await import("../test/bench/settled.ts")
   const { idle, replays } = await import("../test/bench/standing.ts")
   const onFirst: ReadonlyArray<readonly [string, (engine: Engine, found: Figures) => Promise<void>]> = [
@@ -30,6 +31,10 @@ const onEngines = async ({ engines }: TestEnvironment): Promise<void> => {
   for (const engine of engines) await part(`starts on ${engine.name}`, () => startsAgainstPlain(engine, figures))
   const modern = engines.find(({ name }) => name.includes("28"))
   if (modern) await part("peers", () => startsAgainstPeers(modern, figures))
+  for (const engine of engines) {
+    await part(`exchanges on ${engine.name}`, () => exchanges(engine, figures))
+    await part(`burst on ${engine.name}`, () => inBurst(engine, figures))
+  }
   await part("resync beside settled games", () => resyncBesideSettled(figures))
   for (const [name, work] of onFirst) await part(name, () => work(engines[0]!, figures))
 }

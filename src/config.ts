@@ -1,6 +1,7 @@
 /** Every setting: its variable, default, unit and meaning. Read once, from the environment; nothing else is read. */
 import { Redacted, Result } from "effect"
 import { PullPolicy } from "./domain/GameSpec.ts"
+import { redisAddressForms } from "./domain/RedisAddress.ts"
 import { parseDurationMs, parseMemoryBytes } from "./domain/Quantity.ts"
 
 /** A kind of value: what it takes, in words, and how it is read. */
@@ -28,7 +29,7 @@ const url = (protocols: ReadonlyArray<string>): Kind<Redacted.Redacted<string>> 
 const redisUrl: Kind<Redacted.Redacted<string>> = {
   takes: redisAddressForms,
   secret: true,
-  read: (text) => parseRedisAddress(text) && Redacted.make(text)
+  read: (text) => /^rediss?(\+(sentinel|cluster))?:\/\//.test(text) ? Redacted.make(text) : undefined
 }
 const oneOf = <const A extends string>(values: ReadonlyArray<A>): Kind<A> => ({
   takes: values.join(", "),
@@ -87,7 +88,7 @@ const withDefault = <A>(variable: string, kind: Kind<A>, standard: string, about
 export const settings = {
   databaseUrl: required("DATABASE_URL", url(["postgres:", "postgresql:"]), "PostgreSQL; migrations run at start under a lock, where any are due"),
   databaseDirectUrl: optional("DATABASE_DIRECT_URL", url(["postgres:", "postgresql:"]), "PostgreSQL itself, where `DATABASE_URL` leads through a pooler (pgbouncer): notifications, lease and migrations go there"),
-  redisUrl: required("REDIS_URL", url(["redis:", "rediss:"]), "Redis"),
+  redisUrl: required("REDIS_URL", redisUrl, "Redis: one server, a master by its sentinels, or a cluster"),
   dockerHost: withDefault("DOCKER_HOST", dockerHost, "unix:///var/run/docker.sock", "Docker Engine, as the docker CLI reads it"),
   dockerTls: withDefault("DOCKER_TLS_VERIFY", flag, "0", "TLS to a `tcp://` engine"),
   dockerCertPath: optional("DOCKER_CERT_PATH", folder, "folder of ca.pem, cert.pem and key.pem"),

@@ -1,12 +1,13 @@
 /** Composition root: reads the settings, migrates, waits for the lease, acts. With `migrate` it only migrates. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Effect, Exit, Layer, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
+import { Cause, Clock, Effect, Exit, Layer, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
-import { startActing } from "../controllers/game/acting.ts"
-import type { GameController } from "../controllers/game/controller.ts"
+import { type Acting, startActing } from "../controllers/game/acting.ts"
+import { makeClockSteps } from "../controllers/game/observe/ClockSteps.ts"
 import { type Checks, type Config, readConfig, readSettings } from "./config.ts"
-import { lead, type LeaderState } from "./controller/Leader.ts"
+import { lead } from "./controller/Leader.ts"
+import { type LeaderState, roleOf } from "./controller/role.ts"
 import { monotonicMs } from "./clock/monotonic.ts"
 import { defaultBackoff } from "./domain/Timing.ts"
 import { notLeader, type Permission } from "./engine/Permission.ts"
@@ -36,7 +37,7 @@ const permissionOf = ({ lost, remainingMs }: Term): Permission => ({
 })
 
 /** What this controller does while it holds the lease. */
-const act = (config: Config, running: Ref.Ref<Acting | undefined>) => (term: Term) => {
+const act = (config: Config, running: Ref.Ref<Acting | undefined>, clockSteps = makeClockSteps()) => (term: Term) => {
   const acting = Effect.gen(function*() {
     const controller = yield* startActing({
       workers: config.workers,
@@ -84,6 +85,14 @@ const readinessChecks = Effect.fnUntraced(function*(
     }
     return `${Math.round(ageMs / 1000)} s ago`
   })
+  /** As the acting controller's own loops tell; one that stands by takes and sends nothing. */
+  const flow = <A>(state: (acting: Acting) => Effect.Effect<A>, word: (state: A, now: Now) => Result.Result<string, { readonly message: string }>) =>
+    Effect.gen(function*() {
+      const acting = yield* Ref.get(running)
+      if (acting === undefined) return "standby"
+      const now = { monotonicMs: yield* monotonicMs, wallMs: yield* Clock.currentTimeMillis }
+      return yield* Effect.fromResult(word(yield* state(acting), now))
+    })
   const changes = Effect.flatMap(Ref.get(running), (controller) => {
     const refusal = controller?.refusal()
     return refusal === undefined ? Effect.succeed(controller === undefined ? "standby" : "accepted") : Effect.fail({ message: refusal })
@@ -91,10 +100,10 @@ const readinessChecks = Effect.fnUntraced(function*(
   return [
     { name: "engine", check: Effect.map(engine.identity, ({ apiVersion, version }) => `Docker ${version}, API ${apiVersion}`) },
     { name: "engine_changes", check: changes },
-    { name: "postgres", check: Effect.as(database.ping, "reached") },
-    { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word === migrated ? Effect.succeed(word) : Effect.fail({ message: word })) },
+    { name: "postgres", check: Effect.as(Effect.all([database.ping, direct.ping], { concurrency: 2 }), "reached") },
+    { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word.startsWith(migrated) ? Effect.succeed(word) : Effect.fail({ message: word })) },
     { name: "redis", check: Effect.as(streams.ping, "reached") },
-    { name: "role", check: Effect.map(SubscriptionRef.get(state), ({ epoch, role }) => role === "leader" ? `leader, epoch ${epoch}` : "standby") },
+    { name: "role", check: role(state) },
     { name: "resync", check: resync },
     { name: "jobs", check: flow(({ jobs }) => jobs, jobsWord) },
     { name: "messages", check: flow(({ messages }) => messages, messagesWord) }

@@ -23,6 +23,7 @@ export const startActing = Effect.fnUntraced(function*(options: GameControllerOp
 > {
   const controller = yield* runGameController(options)
   yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish, ...(options.admission === undefined ? {} : { admission: options.admission }) }))
-  yield* spawn("outbox relay", relayOutbox)
-  return controller
+  const outgoing = new Outgoing()
+  yield* spawn("outbox relay", relayOutbox(outgoing))
+  return { ...controller, jobs: (yield* Streams).state, messages: Effect.sync(() => outgoing.state) }
 })

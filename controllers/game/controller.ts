@@ -18,6 +18,7 @@ import { firstPage, GameReader } from "../../src/store/GameReader.ts"
 import type { GameWriter } from "../../src/store/GameWriter.ts"
 import { Exchanges, makeExchanges } from "./act/Exchanges.ts"
 import { makePulls, Pulls } from "./act/Pulls.ts"
+import { ClockSteps, makeClockSteps } from "./observe/ClockSteps.ts"
 import { makeRefusals, Refusals } from "./act/Refusals.ts"
 import { type Reconciliation, reconcile } from "./reconcile.ts"
 import { resync } from "./resync.ts"
@@ -79,6 +80,7 @@ export const runGameController = Effect.fnUntraced(function*(options: GameContro
         Effect.tap(logReconciliation),
         Effect.map(({ next }) => next),
         Effect.provideService(Exchanges, exchanges),
+        Effect.provideService(ClockSteps, clockSteps),
         Effect.provideService(Refusals, refusals),
         Effect.provideService(Pulls, makePulls(engine, background))
       ),

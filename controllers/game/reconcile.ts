@@ -38,7 +38,7 @@ export interface Reconciliation {
   readonly next: Next
 }
 
-type Services = GameReader | GameWriter | ContainerEngine | Pulls | Exchanges | Refusals
+type Services = GameReader | GameWriter | ContainerEngine | Pulls | Exchanges | ClockSteps | Refusals
 
 export const reconcile = Effect.fnUntraced(function*(gameId: GameId, run: Run, options: ReconcileOptions): Effect.fn.Return<
   Reconciliation,

@@ -1,5 +1,6 @@
 /** The resync: one list and a survey, and only the games that differ, or are due before the next one, are looked at. */
 import { Clock, Effect, Metric, Ref } from "effect"
+import { monotonicMs } from "../../src/clock/monotonic.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
@@ -33,7 +34,7 @@ interface Found {
 /** Answers how many games differ. */
 export const resync = Effect.fnUntraced(function*(options: ResyncOptions) {
   const engine = yield* ContainerEngine
-  const startedMs = yield* Clock.currentTimeMillis
+  const startedMs = yield* monotonicMs
   const engineId = yield* options.engineId
   // The list comes first: what is made after it is also recorded after it, and a look at it too many does no harm.
   const containers = yield* engine.list()
@@ -46,7 +47,7 @@ export const resync = Effect.fnUntraced(function*(options: ResyncOptions) {
   const due = [...found.due, ...comparison.unnamed()]
   yield* Effect.forEach(due, ({ gameId, inMs }) => options.enqueue(gameId, inMs), { discard: true })
   const differ = due.filter(({ inMs }) => inMs === 0).length
-  yield* Metric.update(metrics.sweepSeconds, ((yield* Clock.currentTimeMillis) - startedMs) / 1000)
+  yield* Metric.update(metrics.sweepSeconds, ((yield* monotonicMs) - startedMs) / 1000)
   yield* Metric.update(metrics.sweepDrift, differ)
   yield* Effect.logDebug("resync", { games: found.games, containers: containers.length, differing: differ })
   return differ

@@ -6,7 +6,7 @@
 -- held it may act on until it finds that out.
 CREATE OR REPLACE FUNCTION rtmanager.acquire_lease(asker text, asked_ms bigint, OUT taken bigint, OUT held_by text,
   OUT held_epoch bigint, OUT held_ms bigint, OUT renewed_ago_ms bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   at timestamptz := clock_timestamp();
   asked interval := asked_ms * interval '1 millisecond';
@@ -42,3 +42,4 @@ BEGIN
     END IF;
   END IF;
 END $$;
+REVOKE ALL ON FUNCTION rtmanager.acquire_lease FROM PUBLIC;

@@ -39,4 +39,4 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-REVOKE ALL ON FUNCTION rtmanager.record_status_move, rtmanager.note_unrecorded FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtmanager.record_status_move, rtmanager.note_unsettled FROM PUBLIC;

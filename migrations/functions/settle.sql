@@ -1,7 +1,7 @@
 -- Marks games as settled whose record and row are still the ones that were seen; `generations` has null where there is no row.
 -- What somebody holds locked is about to change.
 CREATE OR REPLACE FUNCTION rtmanager.settle(epoch bigint, games text[], versions bigint[], generations bigint[]) RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM rtmanager.fence(epoch);
   UPDATE rtmanager.runtime_records SET settled = true WHERE game_id IN (
@@ -11,3 +11,4 @@ BEGIN
     SELECT u.game_id FROM unnest(games, generations) s (game_id, generation) JOIN rtmanager.unsettled u ON u.game_id = s.game_id
     WHERE u.generation = s.generation FOR UPDATE OF u SKIP LOCKED);
 END $$;
+REVOKE ALL ON FUNCTION rtmanager.settle FROM PUBLIC;

@@ -15,5 +15,5 @@ export interface HealthEvent {
   readonly details: Readonly<Record<string, unknown>>
 }
 
-/** What was told of the game last: a rule tells a state of health once by looking at it. */
+/** What was told of the game last: by it a rule knows whether it has told a change already. */
 export type LastHealth = Pick<HealthEvent, "containerId" | "type">

@@ -87,7 +87,7 @@ const startWish = (fields: Fields, admission: Admission): Result.Result<StartWis
   }
   const problem = imageRefProblem(imageRef)
   if (problem !== undefined) return Result.fail(unusable(printable(imageRef, 200), `image_ref ${shown(imageRef)} ${problem}`))
-  const spec = specOf(own(fields, "spec"))
+  const spec = specOf(said(fields, "spec"))
   if (Result.isFailure(spec)) return Result.fail(unusable(imageRef, spec.failure))
   const refusal = admissionProblem(imageRef, (spec.success ?? {}) as GameSpec, admission)
   return refusal !== undefined

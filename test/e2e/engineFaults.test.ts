@@ -152,7 +152,7 @@ describe.each(environment.engines)("faults before $name", (engine) => {
 
   it("tells a refusal of changes by a proxy where people look, and goes on", () => {
     proxy.fault = ({ mutates }) => mutates ? "forbid" : "pass"
-    return refusesStarts("forbid", /forbidden by the proxy/, async () => {
+    return refusesStarts("forbid", /only reads are permitted/, async () => {
       proxy.fault = () => "pass"
     })
   })

@@ -380,7 +380,7 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     })
     await world.result(slow)
     const stopping = await world.stopJob("race2")
-    await until("it is told to stop", async () => (await world.record("race2"))?.stopping_since !== null)
+    await until("it is told to stop", async () => (await world.record("race2"))?.stopping?.signalled_at != null)
     const restart = await world.startJob("race2")
     assert.deepInclude(await world.result(restart), { outcome: "success", error_code: "" })
     assert.oneOf((await world.result(stopping)).error_code, ["", "superseded"])

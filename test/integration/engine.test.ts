@@ -51,7 +51,7 @@ for (const { host, name } of environment.engines) {
       await source.remove({ v: true })
       try {
         const id = await Effect.runPromise(engine.create({
-          gameId: "labelled1" as GameId, imageRef: image, generation: 1, specHash: "v1:x", createdAtMs: 1, spec: { labels: { team: "blue" } }
+          gameId: "labelled1" as GameId, imageRef: image, generation: 1, specHash: "v1:x", createdAtMs: 1, stopGraceMs: 30_000, spec: { labels: { team: "blue" } }
         }))
         const { Labels } = (await world.docker.getContainer(id).inspect()).Config
         assert.deepInclude(Labels, { "traefik.enable": "", "com.docker.compose.project": "", caddy: "example.org", team: "blue" })

@@ -26,7 +26,8 @@ const start = async ({ as, url }: Opened): Promise<Started> => {
   const child = spawn(process.execPath, ["src/main.ts"], {
     env: {
       PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: as.controller, REDIS_URL: environment.redisUrl, DOCKER_HOST: "unix:///nowhere/docker.sock",
-      RTM_HTTP_ADDR: `127.0.0.1:${port}`, RTM_LOG_FORMAT: "json", RTM_STREAM_START_JOBS: `${stream}:start`, RTM_STREAM_STOP_JOBS: `${stream}:stop`
+      RTM_HTTP_ADDR: `127.0.0.1:${port}`, RTM_LOG_FORMAT: "json", RTM_STREAM_START_JOBS: `${stream}:start`, RTM_STREAM_STOP_JOBS: `${stream}:stop`,
+      RTM_STREAM_JOB_RESULTS: `${stream}:results`, RTM_STREAM_DEAD_JOBS: `${stream}:dead`
     },
     stdio: ["ignore", "pipe", "pipe"]
   })
@@ -68,6 +69,47 @@ describe("the controller's process", () => {
     assert.isBelow(Date.now() - startedMs, 2000)
     assert.strictEqual((await sql`SELECT holder FROM rtmanager.lease`)[0]!.holder, "")
     for (const socket of [idle, half]) socket.destroy()
+  }))
+
+  it.each([
+    ["its row is deleted", (sql: postgres.Sql) => sql`DELETE FROM rtmanager.lease`],
+    ["its row is put back from an old dump", (sql: postgres.Sql) => sql`UPDATE rtmanager.lease SET holder = 'long-gone', epoch = 1, renewed_at = '2020-01-01', expires_at = '2020-01-01'`],
+    ["it was had by another whose clock was an hour ahead", (sql: postgres.Sql) => sql`
+      UPDATE rtmanager.lease SET holder = 'long-gone', epoch = epoch + 1, renewed_at = now() + interval '1 hour', expires_at = now() + interval '1 hour'`]
+  ] as const)("acts again, under a higher epoch, within two of the lease's times when %s", (_what, befall) => running(async ({ checks }, { sql }) => {
+    const role = async () => (await checks()).role!.message
+    const epoch = async () => Number(/^leader, epoch (\d+)/.exec(await role())?.[1] ?? 0)
+    const first = await until("it acts", async () => await epoch() || undefined)
+    await befall(sql)
+    await until("it acts again", async () => await epoch() > first, 14_000)
+  })())
+
+  it("says in /readyz which job stream is not read and which messages do not go out, by the work itself, while the others go on", running(async ({ checks }, { sql, url }) => {
+    const stream = new URL(url).pathname.slice(1)
+    const redis = new Redis(environment.redisUrl)
+    try {
+      const well = () => until("jobs and messages are well", async () => {
+        const { jobs, messages } = await checks()
+        return jobs!.ok && messages!.ok && jobs!.message.includes(`${stream}:start read`)
+      })
+      await well()
+      await redis.del(`${stream}:stop`)
+      for (const name of ["stop", "results"]) await redis.set(`${stream}:${name}`, "not a stream")
+      const job = await redis.xadd(`${stream}:start`, "*", "game_id", "BAD")
+      await until("it is taken", async () => (await sql`SELECT 1 FROM rtmanager.jobs WHERE entry_id = ${job}`).length === 1)
+      await until("both are named", async () => {
+        const { jobs, messages, redis: reached } = await checks()
+        return !jobs!.ok && jobs!.message.includes(`${stream}:stop is not read: WRONGTYPE`) && !jobs!.message.includes(":start") &&
+          !messages!.ok && messages!.message.startsWith("messages of job_results wait: WRONGTYPE") && reached!.ok
+      })
+      assert.strictEqual(await redis.xlen(`${stream}:dead`), 1)
+      await redis.del(`${stream}:stop`, `${stream}:results`)
+      await well()
+      assert.strictEqual(await redis.xlen(`${stream}:results`), 1)
+    } finally {
+      await redis.del(...["start", "stop", "results", "dead"].map((name) => `${stream}:${name}`))
+      redis.disconnect()
+    }
   }))
 
   it("answers while it waits for migrations, says who holds their lock and who may apply them, and goes on when its owner has", async () => {

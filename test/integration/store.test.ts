@@ -170,7 +170,7 @@ describe("PostgreSQL itself", () => {
     const unlock = await holding(sql, "SET LOCAL application_name = 'somebody'; SELECT pg_advisory_xact_lock(7261640127)")
     assert.match(await said(), /the migrations' lock was not had in time; held by pid \d+ \(somebody from 127\.0\.0\.1, idle in transaction since /)
     await unlock()
-    await sql.unsafe("DROP TABLE rtmanager.unrecorded; DROP FUNCTION rtmanager.note_unrecorded CASCADE; DROP INDEX rtmanager.runtime_records_live")
+    await sql`DELETE FROM rtmanager.schema_migrations WHERE name LIKE '0003%'`
     const letGo = await holding(sql, "SET LOCAL application_name = 'psql'; UPDATE rtmanager.runtime_records SET version = 1")
     assert.match(await said(), /a lock of migration 0003.* held by pid \d+ \(psql from /)
     await letGo()

@@ -140,7 +140,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a job that a later wish overtook is never answered",
     file: "controllers/game/decide/jobs.ts",
-    from: "generation < desired.generation) return failed(superseded)",
+    from: "generation < desired.generation) return failure(superseded)",
     to: "generation < desired.generation) return undefined",
     caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "answers superseded to the stop that" }
   },

@@ -165,6 +165,8 @@ const brokenHealth = (worlds: Simulation): ReadonlyArray<string> => {
   return problems
 }
 
+const runEvents: ReadonlySet<string> = new Set(["container_started", "container_exited", "container_oom", "container_disappeared"])
+
 /** A container may be started, ended and started again within a millisecond. */
 const startsAt = ({ engine }: Worlds, id: string, atMs: string): number =>
   Math.max(1, engine.history.filter((one) => one.action === "start" && one.containerId === id && String(one.atMs) === atMs).length)

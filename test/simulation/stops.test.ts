@@ -77,7 +77,7 @@ describe("the end of a game", () => {
       assert.strictEqual(engine.count("kill"), 2)
     }))
 
-  scene("waits for an engine that is away, and so does its job: who does not answer refuses nothing", (simulation) =>
+  scene("waits for an engine that cannot be reached, and so does its job: who does not answer refuses nothing", (simulation) =>
     Effect.gen(function*() {
       const { engine, store, streams } = simulation
       store.insert(row)

@@ -17,10 +17,13 @@ export interface Call {
 
 /**
  * `pass`; `hang`: never answered, not passed on; `refuse`: the connection is cut at once; `lose`: the engine carries it
- * out, then the connection is cut; `empty`: `[]` is answered; `forbid`: 403 is answered, not passed on; `mute`: the answer begins and nothing follows; a function: run when the engine has answered, before the
- * answer is passed on.
+ * out, then the connection is cut; `empty`: `[]` is answered; `forbid`: not passed on, a 403 with `forbidden` is answered, as
+ * by a proxy that lets only reads through; `mute`: the answer begins and nothing follows; a function: run when the engine has
+ * answered, before the answer is passed on.
  */
-export type Fault = "pass" | "hang" | "refuse" | "lose" | "empty" | "mute" | "forbid" | (() => void | Promise<void>)
+export type Fault = "pass" | "hang" | "refuse" | "lose" | "empty" | "forbid" | "mute" | (() => void | Promise<void>)
+
+export const forbidden = "only reads are permitted"
 
 export class EngineProxy {
   /** Decides for each call; default: all pass. */
@@ -67,7 +70,8 @@ export class EngineProxy {
     if (fault === "refuse") return void incoming.socket.destroy()
     if (fault === "empty") return void outgoing.writeHead(200, { "content-type": "application/json" }).end("[]")
     if (fault === "forbid") {
-      return void outgoing.writeHead(403, { "content-type": "application/json" }).end(JSON.stringify({ message: "forbidden by the proxy" }))
+      incoming.resume()
+      return void outgoing.writeHead(403, { "content-type": "application/json" }).end(JSON.stringify({ message: forbidden }))
     }
     const passed = request({ socketPath: this.#target, method: call.method, path: call.path, headers: incoming.headers }, (answer) => {
       void (async () => {

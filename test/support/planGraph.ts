@@ -29,7 +29,7 @@ export const key = (world: World): string => {
       record.engineId, record.specHash, record.observedGeneration, Math.min(record.restartCount, 2),
       at(record.nextRestartAtMs), Math.min(record.failureCount, 2), record.lastErrorCode, record.lastErrorReason,
       record.exitCode, record.oomKilled,
-      record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + timing.stopGraceMs)],
+      record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + graceMs(world))],
       record.rollout?.phase, record.refused !== null, writtenBy(record, nowMs, timing) === record,
       record.stoppedAtMs === null ? "" : at(record.stoppedAtMs + timing.retentionMs),
       record.conditions.map(({ reason, status }) => `${status} ${reason}`)

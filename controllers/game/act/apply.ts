@@ -13,14 +13,14 @@ import type { Action } from "../decide/step.ts"
 import type { Outcome } from "../record/outcome.ts"
 import { Pulls } from "./Pulls.ts"
 
-export const apply = (seen: Observation, action: Action) =>
-  Effect.mapError(carryOut(seen, action), (error) => withoutSpec(seen, error))
+export const apply = (seen: Observation, action: Action, slowDone: Effect.Effect<void> = Effect.void) =>
+  Effect.mapError(carryOut(seen, action, slowDone), (error) => withoutSpec(seen, error))
 
 /** The engine's words may repeat what it was asked for, secrets too. */
 const withoutSpec = ({ target }: Observation, error: EngineError): EngineError =>
   target === null ? error : new EngineError({ ...error, message: withoutValues(error.message, target.spec) })
 
-const carryOut = Effect.fnUntraced(function*(seen: Observation, action: Action) {
+const carryOut = Effect.fnUntraced(function*(seen: Observation, action: Action, slowDone: Effect.Effect<void>) {
   const engine = yield* ContainerEngine
   switch (action._tag) {
     case "Create":
@@ -62,20 +62,20 @@ const signal = Effect.fnUntraced(function*(id: string, name: string) {
 })
 
 /** A present image is used as it is, without asking anybody; a missing one is pulled in the background. */
-const create = Effect.fnUntraced(function*(seen: Observation, target: Target) {
-  const outcome = yield* createOnce(seen, target)
+const create = Effect.fnUntraced(function*(seen: Observation, target: Target, slowDone: Effect.Effect<void>) {
+  const outcome = yield* createOnce(seen, target, slowDone)
   if (!isStranded(outcome)) return outcome
   // It was made for a network that was remembered and is gone; the engine's client has forgotten it by now.
   yield* (yield* ContainerEngine).remove(outcome.containerId)
-  return yield* createOnce(seen, target)
+  return yield* createOnce(seen, target, slowDone)
 })
 
-const createOnce = Effect.fnUntraced(function*(seen: Observation, target: Target) {
+const createOnce = Effect.fnUntraced(function*(seen: Observation, target: Target, slowDone: Effect.Effect<void>) {
   const engine = yield* ContainerEngine
   const { generation, imageRef, spec, specHash, stopGraceMs } = target
   const createdAtMs = yield* Clock.currentTimeMillis
   const made = yield* Effect.result(engine.create({ gameId: seen.gameId, imageRef, generation, specHash, createdAtMs, stopGraceMs, spec }))
-  if (made._tag === "Success") return yield* startContainer(seen, made.success)
+  if (made._tag === "Success") return yield* startContainer(seen, made.success, slowDone)
   const error = made.failure
   return error.reason === "ImageMissing" ? yield* missingImage(seen, target) : yield* verdict(seen, error)
 })
@@ -109,8 +109,8 @@ const fetch = Effect.fnUntraced(function*(seen: Observation, target: Target, isO
 const noImage = (message: string): Outcome => startFailed({ code: "image_pull_failed", reason: "ImageMissing", message })
 
 /** A container whose network was pruned can never start again; the game's state is in its volume, so another one is made. */
-const startAgain = Effect.fnUntraced(function*(seen: Observation, id: string) {
-  const outcome = yield* startContainer(seen, id)
+const startAgain = Effect.fnUntraced(function*(seen: Observation, id: string, slowDone: Effect.Effect<void>) {
+  const outcome = yield* startContainer(seen, id, slowDone)
   if (!isStranded(outcome)) return outcome
   yield* (yield* ContainerEngine).remove(id)
   return removed

@@ -19,7 +19,7 @@ export interface Change {
   readonly failure?: { readonly failure: Failure; readonly tell: boolean }
   /** Nobody can carry out now what the jobs ask for: each gets this at once. */
   readonly refusal?: Failure
-  /** The engine refuses the act that is due. Any other change says that it does not, or that none is due. */
+  /** The engine refuses the act that is due. Left out: it does not, or no act is due, and the record forgets what was refused. */
   readonly refused?: Refused
   readonly meanwhile?: Meanwhile
 }

@@ -17,7 +17,8 @@ const reasons = { 404: "ImageMissing", 409: "NameTaken", 500: "StartFailed" } as
 
 export const makeCreate = (verbs: Verbs, network: Network, images: Images, known: KnownContainers, settings: BodySettings) => {
   const make = (template: ContainerTemplate) =>
-    Effect.flatMap(network.id, (networkId) => send(verbs, containerName(template.gameId), createBody(template, settings, networkId))).pipe(
+    Effect.all([network.id, images.labelsOf(template.imageRef)]).pipe(
+      Effect.flatMap(([networkId, ofImage]) => send(verbs, containerName(template.gameId), createBody(template, settings, networkId, ofImage))),
       Effect.catchIf((error) => error.status === 404, (error) => whatIsMissing(images, template, error))
     )
   return Effect.fnUntraced(function*(template: ContainerTemplate) {

@@ -16,6 +16,8 @@ const maximumKnown = 1024
 
 export interface Images {
   readonly has: (imageRef: string) => Effect.Effect<boolean, EngineError>
+  /** Names of the labels of the image that the reference means now; none where it is not on the host. */
+  readonly labelsOf: (imageRef: string) => Effect.Effect<ReadonlyArray<string>, EngineError>
   /** Its id on the host, after a pull: it may be gone again. */
   readonly pulledId: (imageRef: string) => Effect.Effect<string, EngineError>
   /**
@@ -44,6 +46,12 @@ export const makeImages = ({ call }: Caller, client: Docker): Images => {
       inspect("has_image", imageRef).pipe(
         Effect.as(true),
         Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed(false))
+      ),
+    labelsOf: (imageRef) =>
+      inspect("inspect_image", imageRef).pipe(
+        Effect.flatMap(decodeImage),
+        Effect.map((image) => Object.keys(image.Config?.Labels ?? {})),
+        Effect.catchIf((error) => error.reason === "NotFound", () => Effect.succeed([]))
       ),
     pulledId: (imageRef) =>
       inspect("inspect_image", imageRef).pipe(

@@ -26,9 +26,8 @@ export const makePostgresReader = ({ ping, query }: Database, options: ReaderOpt
           FROM rtmanager.health_snapshots h WHERE h.game_id = ${gameId}) AS health`).pipe(
       Effect.flatMap(([row]) => gameState(gameId, row))
     ),
-  survey: query("survey", (sql) => sql.unsafe<Array<{ rows: string | null }>>(surveySql, [], { prepare: true })).pipe(
-    Effect.flatMap(([row]) => surveyOf(row?.rows ?? null))
-  ),
+  survey: (part, after) =>
+    Effect.flatMap(query("survey", (sql) => selectPage(sql, part, after)), (rows) => surveyPage(rows, pageSize)),
   changes: gameChanges(options.directUrl ?? options.url, options.heartbeat),
   changesSince: (cursor, limit) =>
     Effect.map(query("changes_since", (sql) => selectChanges(sql, cursor, limit)), (page) => changesOf(page, limit)),

@@ -66,39 +66,12 @@ export const makeRedisLink = Effect.fnUntraced(function*(url: string, name: stri
   return { use }
 })
 
-/** What is wrong with an address, by this client's own rule; nothing of it that may be secret is in the answer. */
+/** What is wrong with an address, by the client's own rule; nothing of it that may be secret is in the answer. */
 export const addressProblem = (url: string): string | undefined => {
-  try {
-    const { db } = open(url, "check").options
-    return /^\d{1,5}$/.test(String(db ?? 0)) ? undefined : "names a database that is no number"
-  } catch (cause) {
-    return cause instanceof URIError
-      ? "has a % that begins no escape: a % in user or password is written %25"
-      : "is no address that the client can read: / ? # and @ in user or password are written %2F %3F %23 %40"
-  }
-}
-
-/** Connects when it is asked to. */
-const open = (url: string, name: string): Redis =>
-  new Redis(url, {
-    connectionName: name,
-    lazyConnect: true,
-    connectTimeout: 3000,
-    commandTimeout: answerDeadlineMs,
-    disconnectTimeout: 200,
-    keepAlive: 10_000,
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0
-  })
-
-const connect = (url: string, name: string): Connection => {
-  const redis = open(url, name)
-  // Without a listener the client throws; and what it rejects with says only that the connection is closed.
-  let why: unknown
-  redis.on("error", (error) => {
-    why = error
-  })
-  return { redis, connected: redis.connect().catch((error: unknown) => Promise.reject(why ?? error)) }
+  if (/%(?![0-9a-fA-F]{2})/.test(url)) return "has a % that begins no escape: a % in user or password is written %25"
+  const address = parseRedisAddress(url)
+  if (address === undefined) return "is no address that the client can read: / ? # and @ in user or password are written %2F %3F %23 %40"
+  return address._tag === "Single" && !/^\/?\d{0,5}$/.test(new URL(url).pathname) ? "names a database that is no number" : undefined
 }
 
 /** Refusals by a node that another one, or the same a little later, would not give. */

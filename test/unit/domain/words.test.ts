@@ -71,7 +71,14 @@ describe("a spec", () => {
     [{ labels: { "com.galaxy.x": "y" } }, "labels.com.galaxy.x", "our own"],
     [{ labels: { "Com.Galaxy.x": "y" } }, "labels.Com.Galaxy.x", "in capitals too"],
     [{ labels: { "-team": "y" } }, "labels.-team", "no name of a label"],
-    [{ stop_signal: "TERM" }, "stop_signal", "signals begin with SIG"],
+    [{ stop_signal: "SIGFOO" }, "stop_signal", "the game could never be stopped: the engine knows no such signal"],
+    [{ stop_signal: "sigterm" }, "stop_signal", "one way to write it"],
+    [{ stop_signal: "SIGRTMIN+16" }, "stop_signal", "the engine counts to 15"],
+    [{ stop_signal: "RTMAX+1" }, "stop_signal", "beyond the last one"],
+    [{ stop_signal: "0" }, "stop_signal", "no signal"],
+    [{ stop_signal: "33" }, "stop_signal", "the C library's own"],
+    [{ stop_signal: "65" }, "stop_signal", "beyond the last one"],
+    [{ stop_signal: 15 }, "stop_signal", "a number is not text"],
     [{ stop_grace: "5" }, "stop_grace", "a unit is needed"],
     [{ pull_policy: "sometimes" }, "pull_policy", "one of three"]
   ] as const)("refuses %j at %s: %s", (spec, path, _because) => {

@@ -871,7 +871,9 @@ const clocks: Cases = [{
 }]
 
 describe.each([
-  ["a start", starts], ["an image", pulls], ["an image that is always asked for", asksAgain], ["a disappearance", disappearances], ["an exit", exits], ["an adoption", adoptions],
+  ["a clock that was set back", clocks],
+  ["a start", starts], ["an image", pulls], ["an image that is always asked for", asksAgain],
+  ["a disappearance", disappearances], ["an exit", exits], ["an adoption", adoptions],
   ["two containers", twins], ["a stop", stops], ["what differs from the row", drift],
   ["the answer of a job", answers], ["an outage", outages], ["the end of a game", ends]
 ] as const)("the plan for %s", (_topic, cases) => {
