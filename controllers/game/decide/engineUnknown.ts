@@ -1,7 +1,7 @@
 /** What cannot be known: who does not answer is neither well nor gone, and nothing is done about it. */
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import type { Observation } from "../../../src/domain/Observation.ts"
-import { containerGone } from "../record/transition.ts"
+import { containerGone } from "../record/gone.ts"
 import type { Reason } from "./reasons.ts"
 import { type Finding, record, wait } from "./step.ts"
 import { mainIsRecorded } from "./unrecorded.ts"

@@ -1,6 +1,7 @@
 /** What happened to the recorded container since the record was written. Each fact is told once. */
 import { isRunning, type Observation, type ObservedContainer } from "../../../src/domain/Observation.ts"
-import { began, containerGone, ended, ranTarget, startKind } from "../record/transition.ts"
+import { containerGone } from "../record/gone.ts"
+import { began, ended, ranTarget, startKind } from "../record/transition.ts"
 import { retentionLeftMs } from "./atRest.ts"
 import { isExchanging, startDueAtMs, startWanted } from "./restart.ts"
 import { type Finding, record, type RemoveMode } from "./step.ts"

@@ -6,7 +6,8 @@ import type { Action } from "../decide/step.ts"
 import { assessContainer } from "../observe/assess.ts"
 import type { Change } from "./change.ts"
 import { commitOf } from "./commit.ts"
-import { actRefused, attemptFailed, began, containerGone, signalSent, startKind } from "./transition.ts"
+import { containerGone } from "./gone.ts"
+import { actRefused, attemptFailed, began, signalSent, startKind } from "./transition.ts"
 
 /** How an act ended. An act whose end is unknown has no outcome: it failed as a whole, and the next look tells. */
 export type Outcome =

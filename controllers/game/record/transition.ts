@@ -1,6 +1,6 @@
 /**
- * Everything that can become of a record: a run began or ended, its container is gone, a stop was begun, a start failed. Each
- * answers all that is made known with it. Whether it was done just now or found done after a crash makes no difference. Pure.
+ * What becomes of a record: a run began or ended, a stop was begun, a start failed (`gone.ts`: its container is gone). Each answers
+ * all that is made known with it. Whether it was done just now or found done after a crash makes no difference. Pure.
  */
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import type { HealthEvent } from "../../../src/domain/Health.ts"
@@ -10,7 +10,6 @@ import type { RolloutPhase, RuntimeRecord, StopCause } from "../../../src/domain
 import { hasNewWish } from "../decide/jobs.ts"
 import { isExchanging, restartAfter, retryAtMs } from "../decide/restart.ts"
 import { isTarget } from "../decide/target.ts"
-import type { RemoveMode } from "../decide/step.ts"
 import type { Change, RecordChange } from "./change.ts"
 import { operation } from "./operations.ts"
 
@@ -18,14 +17,12 @@ export const noFailure = { failureCount: 0, lastErrorCode: null, lastErrorReason
 
 export const cleanSlate = { ...noFailure, restartCount: 0 }
 
-const noContainer = { currentContainerId: null, engineEndpoint: null, engineId: null, stopping: null }
+export const generationDone = ({ desired }: Observation): RecordChange => desired ? { observedGeneration: desired.generation } : {}
 
-const generationDone = ({ desired }: Observation): RecordChange => desired ? { observedGeneration: desired.generation } : {}
-
-const endIsWanted = ({ desired }: Observation): boolean => desired !== null && desired.state !== "running"
+export const endIsWanted = ({ desired }: Observation): boolean => desired !== null && desired.state !== "running"
 
 /** A game that is to have ended has failed at nothing and waits for nothing, whatever was tried before. */
-const atEnd = (seen: Observation): RecordChange => !endIsWanted(seen) ? {} : {
+export const atEnd = (seen: Observation): RecordChange => !endIsWanted(seen) ? {} : {
   ...cleanSlate,
   ...(seen.desired?.state === "stopped" ? generationDone(seen) : {})
 }
@@ -131,77 +128,12 @@ export const ended = (seen: Observation, main: ObservedContainer, before: Runtim
       ...rolloutMoved(seen, "starting")
     },
     health: [event],
-    ...(endIsWanted(seen) ? { operations: [stop(seen, main.id)], deed: "stopped" as const } : {})
+    ...(endIsWanted(seen) ? { operations: [stopDone(seen, main.id)], deed: "stopped" as const } : {})
   }
 }
 
-const stop = (seen: Observation, containerId: string): Operation =>
+export const stopDone = (seen: Observation, containerId: string): Operation =>
   operation(seen, "stop", { containerId, startedAtMs: seen.record?.stopping?.sinceMs ?? seen.nowMs })
-
-// --- a container that is gone ---------------------------------------------------------------------------------------------
-
-/** How it is known that the recorded container is gone: its engine's 404, our own removal, or somebody's word for another engine. */
-export type Proof =
-  | { readonly _tag: "NotFound" }
-  | { readonly _tag: "Removed"; readonly mode: RemoveMode }
-  | { readonly _tag: "Abandoned" }
-
-export const containerGone = (seen: Observation, id: string, proof: Proof): Change => {
-  switch (proof._tag) {
-    case "NotFound":
-      return disappeared(seen, id)
-    case "Removed":
-      return removed(seen, id, proof.mode)
-    case "Abandoned":
-      return { record: { ...noContainer, rollout: null, status: "stopped", stoppedAtMs: seen.record?.stoppedAtMs ?? seen.nowMs } }
-  }
-}
-
-const disappeared = (seen: Observation, id: string): Change => {
-  const before = seen.record
-  const over = isDisposed(seen)
-  // The signal was ours: whoever removed it (a container made with --rm goes by itself), the game was stopped.
-  const stopped = before?.stopping != null && endIsWanted(seen)
-  return {
-    record: {
-      ...noContainer,
-      stoppedAtMs: before?.stoppedAtMs ?? seen.nowMs,
-      ...atEnd(seen),
-      ...(over ? { ...cleanSlate, status: "removed", removedAtMs: seen.nowMs, ...generationDone(seen) } : { status: "stopped" }),
-      ...rolloutMoved(seen, "starting")
-    },
-    health: [{ containerId: id, type: "container_disappeared", occurredAtMs: seen.nowMs, details: { last_status: before?.status } }],
-    operations: [
-      ...(stopped ? [stop(seen, id)] : []),
-      ...(over ? [operation(seen, "reconcile_dispose", { source: "auto_reconcile", containerId: id, imageRef: before?.currentImageRef ?? null })] : [])
-    ],
-    ...(stopped ? { deed: "stopped" } : {})
-  }
-}
-
-/**
- * A game whose container was taken away is over when its row says removed, or when it ran and its policy is never without anybody
- * who wants it again. One that had ended has lost nothing but its container, and can be started again.
- */
-const isDisposed = (seen: Observation): boolean =>
-  seen.desired?.state === "removed" ||
-  (seen.record?.status === "running" && (seen.desired === null ||
-    (seen.desired.state === "running" && seen.desired.restartPolicy === "never" && !hasNewWish(seen) && !isExchanging(seen))))
-
-/** To make room for the next container is a step of its start, not a deed of its own. */
-const removed = (seen: Observation, id: string, mode: RemoveMode): Change => {
-  const detail = { containerId: id, imageRef: seen.record?.currentImageRef ?? null }
-  return mode === "removed"
-    ? {
-      record: { ...noContainer, ...cleanSlate, status: "removed", removedAtMs: seen.nowMs, ...generationDone(seen) },
-      operations: [operation(seen, "cleanup_container", detail)],
-      deed: "removed"
-    }
-    : {
-      record: noContainer,
-      operations: mode === "retention" ? [operation(seen, "cleanup_container", { ...detail, source: "auto_ttl" })] : []
-    }
-}
 
 // --- intents --------------------------------------------------------------------------------------------------------------
 
@@ -228,7 +160,7 @@ export const signalSent = (seen: Observation, refusal?: string): Change | undefi
 }
 
 /** A rollout that is under way reached `phase`; one that nobody wants any more is over. */
-const rolloutMoved = (seen: Observation, phase: RolloutPhase): RecordChange => {
+export const rolloutMoved = (seen: Observation, phase: RolloutPhase): RecordChange => {
   const rollout = seen.record?.rollout
   return { rollout: rollout && isExchanging(seen) ? { ...rollout, to: seen.target?.specHash ?? rollout.to, phase } : null }
 }
