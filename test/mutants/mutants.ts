@@ -42,8 +42,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a message is struck out of the outbox before it is sent",
     file: "src/streams/OutboxRelay.ts",
-    from: "  const exits = yield* Effect.forEach(Map.groupBy(",
-    to: "  yield* writer.markSent(entries.map(({ id }) => id))\n  const exits = yield* Effect.forEach(Map.groupBy(",
+    from: "  const taken = yield* Effect.forEach(Map.groupBy(",
+    to: "  yield* writer.markSent(entries.map(({ id }) => id))\n  const taken = yield* Effect.forEach(Map.groupBy(",
     caughtBy: { project: "unit", file: "test/unit/streams/outboxRelay.test.ts", test: "sends nothing again that was sent when another topic's messages were lost" }
   },
   {
@@ -196,8 +196,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "what a pull ended with counts for the next attempt too",
     file: "controllers/game/decide/pull.ts",
-    from: "${record?.observedGeneration ?? 0} ${record?.failureCount ?? 0}`",
-    to: "${record?.observedGeneration ?? 0}`",
+    from: "${record?.observedGeneration ?? 0} ${record?.failureCount ?? 0} ${afterRun}`",
+    to: "${record?.observedGeneration ?? 0} ${afterRun}`",
     caughtBy: { project: "simulation", file: "test/simulation/scenes.test.ts", test: "a failed pull is asked for again by the next try, which is well by then" }
   },
   {

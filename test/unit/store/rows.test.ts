@@ -11,7 +11,8 @@ const goodRecord = {
   ...fromRecord(recordOf({
     status: "running", nextRestartAtMs: 5, startedAtMs: 6, stoppedAtMs: 7, removedAtMs: 8, lastErrorCode: "conflict", exitCode: 1,
     conditions: [{ type: "Ready", status: "True", reason: "Running", message: "", last_transition_at: "2026-01-01T00:00:00.000Z" }],
-    stopping: { sinceMs: 1, because: "restart", signalledAtMs: 2 }, rollout: { from: null, to: "v1:b", sinceMs: 3, phase: "starting" }
+    stopping: { sinceMs: 1, because: "restart", signalledAtMs: 2 }, rollout: { from: null, to: "v1:b", sinceMs: 3, phase: "starting" },
+    refused: { action: "Signal", message: "no", sinceMs: 4 }
   })),
   game_id: "g1", created_at: "x", updated_at: "x"
 }
@@ -31,7 +32,7 @@ const recordPlaces: Readonly<Record<string, { readonly is: unknown }>> = {
   last_error_code: word, last_error_reason: text, last_error_message: text, exit_code: number, oom_killed: { is: "t" },
   started_at: time, stopped_at: time, stopping: word, "stopping.since": time, "stopping.because": word, "stopping.signalled_at": time,
   rollout: word, "rollout.from": text, "rollout.to": { is: "" }, "rollout.since": time, "rollout.phase": word,
-  removed_at: time, version: { is: null }
+  refused: word, "refused.action": text, "refused.message": text, "refused.since": time, removed_at: time, version: { is: null }
 }
 const gamePlaces: Readonly<Record<string, { readonly is: unknown }>> = {
   state: word, image_ref: { is: null }, restart_policy: word, generation: number
@@ -55,7 +56,7 @@ describe("rows as they are decoded", () => {
 
   it.effect.each(cases)("a wrong $place is found by load and survey alike", ({ game, place, record }) =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(gameState(g1, { game, record, jobs: null }))
+      const error = yield* Effect.flip(gameState(g1, { game, record, jobs: null, health: null }))
       assert.strictEqual(error.reason, "Undecodable")
       assert.isTrue(error.message.startsWith(`game g1: ${place}: `), error.message)
       const { good, said } = yield* surveyed([["g1", game, record, 0]])
@@ -66,7 +67,7 @@ describe("rows as they are decoded", () => {
   it.effect("a job that is none is found", () =>
     Effect.gen(function*() {
       const jobs = [{ id: 1, kind: "start", entry_id: "1-0", generation: null }, { id: 2, kind: "pause", entry_id: "2-0", generation: 1 }]
-      assert.include((yield* Effect.flip(gameState(g1, { game: null, record: null, jobs }))).message, "game g1: jobs.1.kind: ")
+      assert.include((yield* Effect.flip(gameState(g1, { game: null, record: null, jobs, health: null }))).message, "game g1: jobs.1.kind: ")
     }))
 
   it.effect("the survey and the load of a good game agree, and a bad one holds up no other, however many they are", () =>
@@ -75,7 +76,7 @@ describe("rows as they are decoded", () => {
       const { good, said } = yield* surveyed(rows)
       assert.deepStrictEqual(said.map((each) => (each as { problem: string }).problem.split(":")[0]), ["game_id", "game_id", "game_id"])
       assert.lengthOf(good, 1197)
-      const state = yield* gameState(game("g1"), { game: goodGame, record: goodRecord, jobs: null })
+      const state = yield* gameState(game("g1"), { game: goodGame, record: goodRecord, jobs: null, health: null })
       const row = good.find(({ gameId }) => gameId === "g1")
       assert.deepStrictEqual(row?.record, state.record)
       assert.deepStrictEqual(row?.game, state.game)
