@@ -121,6 +121,7 @@ describe("an engine's answers to changes", () => {
     let network = "net1"
     const engine = await engineOn({
       "GET /networks?": () => JSON.stringify([{ Id: network, Name: "n", Created: "2026-01-01T00:00:00Z" }]),
+      "GET /images/": onHost,
       "POST /containers/create": ({ body }) => body.includes(network)
         ? [201, JSON.stringify({ Id: id("a") })]
         : [404, "{\"message\":\"network net1 not found\"}"]
