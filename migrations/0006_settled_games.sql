@@ -32,9 +32,9 @@ CREATE TRIGGER records_unsettled_truncated AFTER TRUNCATE ON rtmanager.runtime_r
 -- That a game is settled is nothing that a reader of `changes` needs to hear.
 DROP TRIGGER records_change ON rtmanager.runtime_records;
 CREATE TRIGGER records_change AFTER INSERT OR DELETE ON rtmanager.runtime_records
-  FOR EACH ROW EXECUTE FUNCTION rtmanager.note_change('record');
+  FOR EACH ROW EXECUTE FUNCTION rtmanager.note_record_change();
 CREATE TRIGGER records_change_updated AFTER UPDATE ON rtmanager.runtime_records
-  FOR EACH ROW WHEN (OLD.settled OR NOT NEW.settled) EXECUTE FUNCTION rtmanager.note_change('record');
+  FOR EACH ROW WHEN (OLD.settled OR NOT NEW.settled) EXECUTE FUNCTION rtmanager.note_record_change();
 
 -- DELETE answers how many rows it took (libraries take 0 for an error), and the row is there again as a mark before the statement ends:
 -- nobody ever sees it gone. A view in front of the table would answer so too, but it takes no ON CONFLICT, no COPY and no foreign key.

@@ -9,7 +9,8 @@ BEGIN
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION rtmanager.note_record_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION rtmanager.note_record_change() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     UPDATE rtmanager.changes SET xid = pg_current_xact_id() WHERE kind = 'record';
@@ -19,7 +20,8 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-REVOKE ALL ON FUNCTION rtmanager.note_change FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtmanager.note_row_change FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtmanager.note_record_change FROM PUBLIC;
 
 -- A dump that was restored into another server brings that server's transaction ids along. What lies in this one's future
 -- would be answered to nobody until then; it is told as changed now.

@@ -32,7 +32,7 @@ describe("a role", () => {
     ["writer", "SELECT 1 FROM rtmanager.runtime_records", "status is not its business"],
     ["writer", "SELECT 1 FROM rtmanager.jobs", "other senders' jobs"],
     ["writer", "INSERT INTO rtmanager.outbox (topic, game_id, fields) VALUES ('job_results', 'g1', '{}')", "a message in the controller's name"],
-    ["writer", "DELETE FROM rtmanager.unrecorded", "a list that triggers keep"],
+    ["writer", "DELETE FROM rtmanager.unsettled", "a list that triggers keep"],
     ["writer", "SELECT rtmanager.commit_step(1, '{}')", "the controller's"],
     ["writer", "SELECT rtmanager.take_jobs(1, '[]')", "the controller's"],
     ["writer", "SELECT rtmanager.mend_changes()", "the controller's"],
@@ -59,7 +59,7 @@ describe("a role", () => {
     await insert("g1", "a:1")
     for (const [role, statement] of may) assert.isUndefined(await asked(as[role], statement), statement)
     assert.deepStrictEqual([...await sql`SELECT game_id, state FROM rtmanager.games ORDER BY game_id`], [{ game_id: "g1", state: "removed" }, { game_id: "g2", state: "running" }])
-    assert.deepStrictEqual([...await sql`SELECT game_id FROM rtmanager.unrecorded ORDER BY game_id`], [{ game_id: "g1" }, { game_id: "g2" }])
+    assert.deepStrictEqual([...await sql`SELECT game_id FROM rtmanager.unsettled ORDER BY game_id`], [{ game_id: "g1" }, { game_id: "g2" }])
   }))
 
   it("is refused all else", opened(async ({ as, insert }) => {
