@@ -87,9 +87,12 @@ describe(`the order of work on ${engine.name}`, () => {
       const found = await disturbInBurst(world, log, { count: 400, rounds })
       const seen = JSON.stringify(found)
       assert.isBelow(await recorded(world, "burst", "running"), 400, "the burst outlasted the rounds")
-      assert.isBelow(median(found.toldMs), 100, seen)
-      assert.isBelow(median(found.healedMs), 2000, seen)
-      assert.isBelow(median(found.signalledMs), 200, seen)
+      // Counted in starts of the burst, which does not depend on the host; `npm run bench -- burst` has the times. In the order
+      // in which they came each would wait for some 350 starts.
+      assert.isBelow(median(found.toldStarts), workers, seen)
+      assert.isBelow(median(found.signalledStarts), workers, seen)
+      // The back-off of a second is within this one.
+      assert.isBelow(median(found.healedStarts), 5 * workers, seen)
       for (const starts of found.startsARound) assert.isAtLeast(starts, 4, seen)
     })
   })
@@ -99,10 +102,12 @@ describe(`the order of work on ${engine.name}`, () => {
     beforeAll(async () => {
       await open()
       await insertGames(world, "loop", count, { command: ["/bin/false"] })
-      await until("half of them have ended and been started again", async () => {
-        const [row] = await world.sql`SELECT count(DISTINCT game_id)::int AS n FROM rtmanager.operation_log WHERE op_kind = 'reconcile_restart'`
-        return row!.n >= count / 2
-      }, 90_000, 50)
+      // First starts are wishes as the new rows' are, and were here before them.
+      await until("all of them have been started, and half of them again", async () => {
+        const [row] = await world.sql`SELECT count(DISTINCT game_id) FILTER (WHERE op_kind = 'start')::int AS started,
+          count(DISTINCT game_id) FILTER (WHERE op_kind = 'reconcile_restart')::int AS again FROM rtmanager.operation_log`
+        return row!.started === count && row!.again >= count / 2
+      }, 150_000, 50)
     })
     afterAll(close)
     afterEach(tellFailure)

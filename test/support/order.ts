@@ -68,7 +68,7 @@ const downTimes = (log: EngineLog, of: RegExp, from: number): Pick<FleetExchange
   return { downMs, mostDown }
 }
 
-/** What became of games that were killed and stopped while others started. Times in ms, one a game. */
+/** What became of games that were killed and stopped while others started. Times in ms, one a game; `...Starts`: starts of the burst within that time. */
 export interface InBurst {
   /** From the engine's `die` to the message on the stream. */
   readonly toldMs: ReadonlyArray<number>
@@ -76,6 +76,9 @@ export interface InBurst {
   readonly healedMs: ReadonlyArray<number>
   /** From the XADD of the stop job to the engine's `kill`. */
   readonly signalledMs: ReadonlyArray<number>
+  readonly toldStarts: ReadonlyArray<number>
+  readonly healedStarts: ReadonlyArray<number>
+  readonly signalledStarts: ReadonlyArray<number>
   /** Containers of the burst that started between one round's beginning and the next one's. */
   readonly startsARound: ReadonlyArray<number>
 }
@@ -95,7 +98,7 @@ export const runDisturbed = async (world: World, rounds: number): Promise<void> 
 export const disturbInBurst = async (world: World, log: EngineLog, options: { readonly count: number; readonly rounds: number }): Promise<InBurst> => {
   const begunAt: Array<number> = []
   const healing: Array<Promise<Killed>> = []
-  const stopping: Array<Promise<number>> = []
+  const stopping: Array<Promise<Span>> = []
   const started = () => log.of("start", /^burst\d/).length
   await insertGames(world, "burst", options.count)
   for (let round = 1; round <= options.rounds; round++) {
@@ -108,21 +111,29 @@ export const disturbInBurst = async (world: World, log: EngineLog, options: { re
     await healing.at(-1)
   }
   const killed = await Promise.all(healing)
-  const signalledMs = await Promise.all(stopping)
+  const signalled = await Promise.all(stopping)
   const times = log.of("start", /^burst\d/).map(({ atMs }) => atMs)
   const ends = [...begunAt.slice(1), Date.now()]
+  const startsIn = ({ fromMs, untilMs }: Span) => times.filter((atMs) => atMs > fromMs && atMs < untilMs).length
+  const [told, healed] = [killed.map((game) => game.told), killed.map((game) => game.healed)]
   return {
-    toldMs: killed.map(({ toldMs }) => toldMs),
-    healedMs: killed.map(({ healedMs }) => healedMs),
-    signalledMs,
+    toldMs: told.map(lengthMs), healedMs: healed.map(lengthMs), signalledMs: signalled.map(lengthMs),
+    toldStarts: told.map(startsIn), healedStarts: healed.map(startsIn), signalledStarts: signalled.map(startsIn),
     startsARound: begunAt.map((fromMs, round) => times.filter((atMs) => atMs >= fromMs && atMs < ends[round]!).length)
   }
 }
 
-interface Killed {
-  readonly toldMs: number
-  readonly healedMs: number
+interface Span {
+  readonly fromMs: number
+  readonly untilMs: number
 }
+
+interface Killed {
+  readonly told: Span
+  readonly healed: Span
+}
+
+const lengthMs = ({ fromMs, untilMs }: Span): number => untilMs - fromMs
 
 /** Redis' own clock says when the end was told: an entry's id begins with it. */
 const entryMs = (id: string): number => Number(id.split("-", 1)[0])
@@ -135,12 +146,12 @@ const kill = async (world: World, log: EngineLog, gameId: string): Promise<Kille
   const told = await until(`the end of ${gameId} is told`, async () =>
     (await world.entries("health_events")).find(({ fields }) => fields.container_id === id && fields.event_type === "container_exited"), 60_000, 20)
   const healed = await log.next("start", gameId, from, 60_000)
-  return { toldMs: entryMs(told.id) - died.atMs, healedMs: healed.atMs - died.atMs }
+  return { told: { fromMs: died.atMs, untilMs: entryMs(told.id) }, healed: { fromMs: died.atMs, untilMs: healed.atMs } }
 }
 
-const stop = async (world: World, log: EngineLog, gameId: string): Promise<number> => {
+const stop = async (world: World, log: EngineLog, gameId: string): Promise<Span> => {
   const from = log.actions.length
   const job = await world.stopJob(gameId)
   const { atMs } = await until(`${gameId} is signalled`, () => log.of("kill", gameId, from).find(({ signal }) => signal === "15"), 60_000)
-  return atMs - entryMs(job)
+  return { fromMs: entryMs(job), untilMs: atMs }
 }
