@@ -157,16 +157,33 @@ describe.each(environment.engines)("faults before $name", (engine) => {
     })
   })
 
+  /** Takes all that the engine gives networks from, in pieces as large as what is in use lets them be. */
+  const takeAddressPools = async () => {
+    const taken: Array<{ remove: () => Promise<unknown> }> = []
+    const take = async (address: number, prefix: number, smallest: number): Promise<void> => {
+      const octets = [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join(".")
+      const made = await world.docker.createNetwork({
+        Name: `${world.name}-pool${taken.length}`, IPAM: { Config: [{ Subnet: `${octets}/${prefix}` }] }
+      } as never).catch(() => undefined)
+      if (made !== undefined) taken.push(made)
+      else if (prefix < smallest) {
+        await take(address, prefix + 1, smallest)
+        await take(address + 2 ** (31 - prefix), prefix + 1, smallest)
+      }
+    }
+    const { DefaultAddressPools } = await world.docker.info() as { DefaultAddressPools: ReadonlyArray<{ Base: string; Size: number }> }
+    for (const { Base, Size } of DefaultAddressPools) {
+      const [base, prefix] = Base.split("/") as [string, string]
+      await take(base.split(".").reduce((value, octet) => value * 256 + Number(octet), 0), Number(prefix), Size)
+    }
+    return taken
+  }
+
   it("tells that no address is left for its network where people look, and goes on", async () => {
     await world.removeContainers()
     for (const { Id } of await networks()) await world.docker.getNetwork(Id).remove()
     await restart()
-    const taken: Array<{ remove: () => Promise<unknown> }> = []
-    for (let index = 0; ; index++) {
-      const made = await world.docker.createNetwork({ Name: `${world.name}-pool${index}` }).catch(() => undefined)
-      if (made === undefined) break
-      taken.push(made)
-    }
+    const taken = await takeAddressPools()
     await refusesStarts("pool", /address pool/, async () => {
       for (const network of taken) await network.remove()
     })
