@@ -8,7 +8,7 @@ import type { ContainerSummary } from "../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
 import type { Settled } from "../../src/store/GameWriter.ts"
 import { decide } from "./decide/decide.ts"
-import { assess } from "./observe/assess.ts"
+import { assess, notInspected } from "./observe/assess.ts"
 import { areTold } from "./record/conditions.ts"
 
 const none: ReadonlyArray<ContainerSummary> = []
@@ -120,11 +120,6 @@ const found = (container: ContainerSummary, record: SurveyRow["record"]): FoundC
     ...(recorded && record.specHash === null ? { specHash: container.specHash && "", imageRef: "" } : {}),
     startedAtMs: recorded ? record.startedAtMs : null,
     exit: ended ? { code: record?.exitCode ?? 0, oomKilled: false, finishedAtMs: record?.stoppedAtMs ?? null } : null,
-    startError: "",
-    stopSignal: "SIGTERM",
-    imageId: null,
-    stopGraceMs: null,
-    restartsByItself: false,
-    endpoint: ""
+    ...notInspected
   }
 }

@@ -24,6 +24,11 @@ export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts):
   }
 }
 
+/** What only an inspect tells, of a container that a list shows. */
+export const notInspected = {
+  startError: "", stopSignal: "SIGTERM", imageId: null, stopGraceMs: null, restartsByItself: false, endpoint: ""
+} satisfies Partial<FoundContainer>
+
 /**
  * The record's hash comes first: an adopted container runs what was agreed on at its adoption, whatever its labels say.
  * One that carries no hash and was never recorded is taken at its image's word.

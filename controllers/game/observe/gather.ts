@@ -12,7 +12,7 @@ import { GameReader } from "../../../src/store/GameReader.ts"
 import { Exchanges } from "../act/Exchanges.ts"
 import { Pulls } from "../act/Pulls.ts"
 import { wantedPull } from "../decide/pull.ts"
-import { fateOf } from "./assess.ts"
+import { fateOf, notInspected } from "./assess.ts"
 import { ClockSteps } from "./ClockSteps.ts"
 
 export interface GatherOptions {
@@ -79,10 +79,5 @@ const unresponsive = (shown: ContainerSummary): FoundContainer => ({
   state: "unresponsive",
   startedAtMs: null,
   exit: null,
-  startError: "",
-  stopSignal: "SIGTERM",
-  imageId: null,
-  stopGraceMs: null,
-  restartsByItself: false,
-  endpoint: ""
+  ...notInspected
 })
