@@ -29,8 +29,8 @@ GRANT USAGE ON SCHEMA rtmanager TO rtm_controller, rtm_writer, rtm_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA rtmanager TO rtm_controller;
 GRANT INSERT, UPDATE ON rtmanager.lease TO rtm_controller;
 GRANT DELETE ON rtmanager.outbox TO rtm_controller;
-GRANT EXECUTE ON FUNCTION rtmanager.commit_step, rtmanager.take_jobs, rtmanager.settle, rtmanager.acquire_lease, rtmanager.mend_changes
-  TO rtm_controller;
+GRANT EXECUTE ON FUNCTION rtmanager.commit_step, rtmanager.take_jobs, rtmanager.take_jobs_again, rtmanager.same_history,
+  rtmanager.note_history, rtmanager.settle, rtmanager.acquire_lease, rtmanager.mend_changes TO rtm_controller;
 
 -- What a later migration makes, so that the controller runs before this file was run again.
 DO $$

@@ -20,6 +20,10 @@ interface Setting<A> {
 }
 
 const duration: Kind<number> = { takes: "a duration like 500ms, 30s, 5m or 72h", read: (text) => parseDurationMs(text) || undefined }
+const durationOrNone: Kind<number> = {
+  takes: "a duration like 30m, 24h or 72h, or 0",
+  read: (text) => text === "0" ? Infinity : parseDurationMs(text) || undefined
+}
 /** Only how it begins is looked at here: the rest is read by the client that connects to it (`Checks`). */
 const url = (protocols: ReadonlyArray<string>): Kind<Redacted.Redacted<string>> => ({
   takes: `an address like ${protocols.map((protocol) => `${protocol}//...`).join(" or ")}`,
@@ -100,6 +104,8 @@ export const settings = {
   workers: withDefault("RTM_WORKERS", integer(1, 64), "8", "starts at once, and as many looks beside them; games exchanged at once"),
   pullPolicy: withDefault("RTM_IMAGE_PULL_POLICY", oneOf(PullPolicy.literals), "if_missing", "when images are pulled; a game may set its own"),
   pullStallMs: withDefault("RTM_PULL_STALL", duration, "2m", "a pull without progress for this long fails"),
+  jobMaxAgeMs: withDefault("RTM_JOB_MAX_AGE", durationOrNone, "24h", "a job that was sent longer ago is answered `stale` and not carried out; 0: none is"),
+  jobsFrom: withDefault("RTM_JOBS_FROM", oneOf(["0", "$"]), "0", "where the first consumer group of a job stream begins: all that is in it, or what is sent from then on"),
   leaseMs: withDefault("RTM_LEASE", duration, "6s", "a standby takes over when the acting controller has not renewed for this long"),
   stopGraceMs: withDefault("RTM_STOP_GRACE", duration, "30s", "stop signal to SIGKILL"),
   retentionMs: withDefault("RTM_CONTAINER_RETENTION", duration, "720h", "a stopped container is kept this long"),

@@ -46,7 +46,8 @@ const act = (config: Config, running: Ref.Ref<Acting | undefined>, clockSteps = 
       admission: admissionOf(config),
       timing: { stopGraceMs: config.stopGraceMs, retentionMs: config.retentionMs, backoff: defaultBackoff },
       drainMs,
-      clockSteps
+      clockSteps,
+      jobMaxAgeMs: config.jobMaxAgeMs
     })
     yield* Effect.acquireRelease(Ref.set(running, controller), () => Ref.set(running, undefined))
     return yield* Effect.never

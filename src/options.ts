@@ -44,6 +44,7 @@ export const redisOptions = (config: Config): RedisOptions => ({
   group: "rtmanager",
   consumer: "rtmanager",
   jobs: { start: config.startJobs, stop: config.stopJobs },
+  from: config.jobsFrom,
   topics: {
     job_results: config.jobResults,
     health_events: config.healthEvents,

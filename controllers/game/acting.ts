@@ -15,14 +15,23 @@ export interface Acting extends GameController {
   readonly messages: Effect.Effect<OutgoingState>
 }
 
+export interface ActingOptions extends GameControllerOptions {
+  /** A job that was sent longer ago is not carried out. Default: any is. */
+  readonly jobMaxAgeMs?: number
+}
+
 /** Starts it in the scope of the term. */
-export const startActing = Effect.fnUntraced(function*(options: GameControllerOptions): Effect.fn.Return<
+export const startActing = Effect.fnUntraced(function*(options: ActingOptions): Effect.fn.Return<
   Acting,
   never,
   GameReader | GameWriter | ContainerEngine | Streams | Scope.Scope
 > {
   const controller = yield* runGameController(options)
-  yield* spawn("job consumer", consumeJobs({ enqueue: controller.wish, ...(options.admission === undefined ? {} : { admission: options.admission }) }))
+  yield* spawn("job consumer", consumeJobs({
+    enqueue: controller.wish,
+    maxAgeMs: options.jobMaxAgeMs ?? Infinity,
+    ...(options.admission === undefined ? {} : { admission: options.admission })
+  }))
   const outgoing = new Outgoing()
   yield* spawn("outbox relay", relayOutbox(outgoing))
   return { ...controller, jobs: (yield* Streams).state, messages: Effect.sync(() => outgoing.state) }

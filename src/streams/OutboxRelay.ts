@@ -1,6 +1,7 @@
 /**
- * Sends what the outbox holds, oldest first, and strikes it out afterwards. A crash in between sends a message again with
- * the same `event_id`; none is ever skipped. A topic that Redis does not take rests a while and holds up no other.
+ * Sends what the outbox holds, oldest first, and strikes it out a moment afterwards. A crash in between sends a message again
+ * with the same `event_id`; so does a connection that is made anew, for the server behind it may be one that took over without
+ * the last messages. None is ever skipped. A topic that Redis does not take rests a while and holds up no other.
  */
 import { Effect, Metric } from "effect"
 import { monotonicMs } from "../clock/monotonic.ts"
@@ -48,54 +49,79 @@ export class Outgoing {
   }
 }
 
-/** Sent, and not struck out yet: that is done with the next look, or soon where none is to come. */
+/** Sent, and not struck out yet. */
 interface Sent {
-  ids: ReadonlyArray<number>
+  readonly id: number
+  readonly atMs: number
+  /** Of the streams, after it was appended. */
+  readonly generation: string
 }
 
-const strikeOutMs = 100
+/** Replicas have it by then; nobody waits for it. */
+const keptMs = 1000
+const mostKept = 2000
 const flushMs = 300
 
 /** Never ends by itself; fails when the database does, to be started again. */
 export const relayOutbox = Effect.fnUntraced(function*(outgoing: Outgoing) {
   const writer = yield* GameWriter
-  const sent: Sent = { ids: [] }
+  const streams = yield* Streams
+  let sent: ReadonlyArray<Sent> = []
   const relaying = Effect.gen(function*() {
     for (;;) {
-      yield* sent.ids.length === 0 ? writer.outboxSignal : Effect.timeoutOption(writer.outboxSignal, strikeOutMs)
-      for (let full = true; full;) full = yield* relayBatch(outgoing, sent)
+      yield* writer.outboxSignal
+      for (let full = true; full;) {
+        const [due, kept] = struckOut(sent, yield* streams.generation, yield* monotonicMs)
+        const { found, taken } = yield* relayBatch(outgoing, due, kept)
+        sent = [...kept, ...taken]
+        full = found === batch
+      }
     }
   })
   // Otherwise all of it would be sent once more at the next start.
-  const flush = Effect.suspend(() => sent.ids.length === 0 ? Effect.void : Effect.timeoutOption(writer.markSent(sent.ids), flushMs))
+  const flush = Effect.flatMap(streams.generation, (generation) => {
+    const there = sent.filter((each) => each.generation === generation)
+    return there.length === 0 ? Effect.void : Effect.timeoutOption(writer.markSent(idsOf(there)), flushMs)
+  })
   yield* Effect.onExit(relaying, () => Effect.ignore(flush))
 })
 
-/** Answers whether more may wait. */
-const relayBatch = Effect.fnUntraced(function*(outgoing: Outgoing, sent: Sent) {
+const idsOf = (sent: ReadonlyArray<Sent>): ReadonlyArray<number> => sent.map(({ id }) => id)
+
+/** What to strike out, and what to keep for a moment. What may be lost is neither: it is sent again. */
+const struckOut = (sent: ReadonlyArray<Sent>, generation: string, nowMs: number): readonly [due: ReadonlyArray<Sent>, kept: ReadonlyArray<Sent>] => {
+  const there = sent.filter((each) => each.generation === generation)
+  const isDue = ({ atMs }: Sent, index: number) => nowMs - atMs >= keptMs || there.length - index > mostKept
+  return [there.filter(isDue), there.filter((each, index) => !isDue(each, index))]
+}
+
+/** Answers how many were found, and what of them was sent. */
+const relayBatch = Effect.fnUntraced(function*(outgoing: Outgoing, due: ReadonlyArray<Sent>, kept: ReadonlyArray<Sent>) {
   const writer = yield* GameWriter
   const nowMs = yield* monotonicMs
   const except = [...outgoing.resting].flatMap(([topic, { untilMs }]) => untilMs > nowMs ? [topic] : [])
-  const entries = yield* writer.unsent(batch, { except, sent: sent.ids })
-  sent.ids = []
+  const entries = yield* writer.unsent(batch, { except, sent: idsOf(due), kept: idsOf(kept) })
   outgoing.lastLookMs = nowMs
   outgoing.oldestMs = entries[0]?.storedAtMs
   yield* Metric.update(metrics.outboxDepth, entries.length)
-  if (entries.length === 0) return false
-  const taken = yield* Effect.forEach(Map.groupBy(entries, ({ topic }) => topic), ([topic, mine]) => send(topic, mine, outgoing), { concurrency: topicsAtOnce })
-  sent.ids = taken.flat()
+  if (entries.length === 0) return { found: 0, taken: [] }
+  const appended = yield* Effect.forEach(Map.groupBy(entries, ({ topic }) => topic), ([topic, mine]) => send(topic, mine, outgoing), { concurrency: topicsAtOnce })
+  const taken = appended.flat()
   outgoing.oldestMs = undefined
-  yield* Metric.update(metrics.outboxSent, sent.ids.length)
-  yield* Metric.update(metrics.outboxDepth, entries.length - sent.ids.length)
-  return entries.length === batch
+  yield* Metric.update(metrics.outboxSent, taken.length)
+  yield* Metric.update(metrics.outboxDepth, entries.length - taken.length)
+  return { found: entries.length, taken }
 })
 
 /** Answers what was sent: all of it, or nothing when the topic is not taken. */
 const send = (topic: Topic, entries: ReadonlyArray<OutboxEntry>, outgoing: Outgoing) =>
   Effect.gen(function*() {
-    yield* (yield* Streams).append(entries)
+    const streams = yield* Streams
+    yield* streams.append(entries)
+    const generation = yield* streams.generation
+    const atMs = yield* monotonicMs
     if (outgoing.resting.delete(topic)) yield* Effect.logInfo("the messages of a topic go out again", { topic })
-    return entries.map(({ id }) => id)
+    return entries.map(({ id }): Sent => ({ id, atMs, generation }))
   }).pipe(Effect.catch((error) => rest(topic, entries, error, outgoing)))
 
 const rest = Effect.fnUntraced(function*(topic: Topic, entries: ReadonlyArray<OutboxEntry>, error: StreamsError, { resting }: Outgoing) {

@@ -14,6 +14,8 @@ export class StreamsError extends Schema.TaggedError<StreamsError>()("StreamsErr
 export interface JobStreamEntry {
   readonly stream: string
   readonly kind: JobKind
+  /** Which life of the stream it belongs to: another one after the stream was lost and made anew. Empty: not known. */
+  readonly life: string
   readonly entryId: string
   /** null: the entry was trimmed away before it was acknowledged. It stays pending until then. */
   readonly fields: Readonly<Record<string, string>> | null
@@ -50,12 +52,22 @@ export class Streams extends Context.Service<Streams, {
    * older ones to give: they would be overtaken.
    */
   readonly reclaim: (minIdleMs: number, count: number) => Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError>
+  /**
+   * Entries that were delivered and are not older than `sinceMs` (of the epoch), acknowledged or not, in the order they were
+   * written; at most about `count`, those after the last of `after`. None: there are no more.
+   */
+  readonly recent: (sinceMs: number, count: number, after?: ReadonlyArray<JobStreamEntry>) => Effect.Effect<ReadonlyArray<JobStreamEntry>, StreamsError>
   readonly acknowledge: (entries: ReadonlyArray<Pick<JobStreamEntry, "stream" | "entryId">>) => Effect.Effect<void, StreamsError>
   /**
    * Appends the messages in order, each with its `event_id`; all of them, or an error. Those of one topic are appended all or
    * none when they are `Refused`; after any other error any may be there.
    */
   readonly append: (messages: ReadonlyArray<OutboxEntry>) => Effect.Effect<void, StreamsError>
+  /**
+   * Changes whenever the server that messages are appended to may be another one, which may lack what was appended last. Read
+   * after an append and again later: the same says that nothing of the kind was noticed.
+   */
+  readonly generation: Effect.Effect<string>
   /** Whether Redis answers, and takes writes. */
   readonly ping: Effect.Effect<void, StreamsError>
   /** How each job stream does, as this consumer's own reads tell. */

@@ -12,7 +12,7 @@ import { type GameId, isGameId } from "../domain/GameId.ts"
 import { decodeSpec, type GameSpec } from "../domain/GameSpec.ts"
 import { imageRefProblem } from "../domain/ImageRef.ts"
 import { type JobIntake, StopReason, type StartWish, type StopWish } from "../domain/Job.ts"
-import type { JobStreamEntry } from "./Streams.ts"
+import { entryMs, type JobStreamEntry } from "./Streams.ts"
 
 /** A value longer than this is refused before anything reads it. */
 const maximumChars = { field: 1024, spec: 256 * 1024 }
@@ -34,6 +34,7 @@ export const decodeJob = (entry: JobStreamEntry, admission: Admission = noLimits
 /** What becomes of a job that the database refuses each time it is delivered. */
 export const givenUp = (job: JobIntake, deliveries: number, why: string): JobIntake => ({
   stream: job.stream,
+  life: job.life,
   entryId: job.entryId,
   kind: job.kind,
   payload: job.payload,
@@ -43,6 +44,31 @@ export const givenUp = (job: JobIntake, deliveries: number, why: string): JobInt
   dead: true,
   imageRef: undefined
 })
+
+/** What becomes of a job that was sent too long ago, as a restored or long unread stream has them. */
+export const outdated = (job: JobIntake, ageMs: number, maxAgeMs: number): JobIntake => ({
+  stream: job.stream,
+  life: job.life,
+  entryId: job.entryId,
+  kind: job.kind,
+  payload: job.payload,
+  _tag: "Refused",
+  gameId: gameOf(job),
+  failure: { code: "stale", reason: "Stale", message: `the job is ${Math.floor(ageMs / 1000)} s old; jobs older than ${maxAgeMs / 1000} s are not carried out` },
+  dead: false,
+  imageRef: undefined
+})
+
+/** An entry id whose sender made it up is no time. */
+const firstTimeMs = Date.UTC(2010, 0, 1)
+
+/** When the entry was written: by its id, else as it says itself; undefined: nobody knows. */
+export const writtenAtMs = ({ entryId, fields }: JobStreamEntry): number | undefined => {
+  const byId = entryMs(entryId)
+  if (byId >= firstTimeMs) return byId
+  const said = fields === null ? undefined : own(fields, "requested_at_ms")
+  return said !== undefined && milliseconds.test(said) && Number(said) >= firstTimeMs ? Number(said) : undefined
+}
 
 /** The game as the entry names it; empty when it names none. */
 export const gameOf = (job: JobIntake): string => job._tag === "Wish" ? job.wish.gameId : job.gameId
@@ -64,7 +90,7 @@ const unusable = (imageRef: string, message: string): Refusal => ({
   imageRef
 })
 
-const identity = ({ entryId, kind, stream }: JobStreamEntry) => ({ entryId, kind, stream })
+const identity = ({ entryId, kind, life, stream }: JobStreamEntry) => ({ entryId, kind, life, stream })
 
 const refused = (entry: JobStreamEntry, fields: Fields, refusal: Refusal): JobIntake => ({
   ...identity(entry),

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { JobKind } from "../../src/domain/Job.ts"
 import type { OutboxEntry, Topic } from "../../src/domain/Message.ts"
-import type { Streams, StreamsError } from "../../src/streams/Streams.ts"
+import type { JobStreamEntry, Streams, StreamsError } from "../../src/streams/Streams.ts"
 import { until } from "../support/until.ts"
 
 type Fields = Readonly<Record<string, string>>
@@ -160,6 +160,50 @@ export const streamsContract = (name: string, open: () => Promise<OpenStreams>):
         found.push(...(await run(streams.read(10))).map(({ fields }) => fields?.game_id))
       }
       assert.deepStrictEqual(found, ["g2"])
+    }))
+
+    it("says of a stream that was lost and made anew that it has another life, and of all else that it has the same", withStreams(async ({ add, streams, wipe }, run) => {
+      const lives = async () => {
+        const ids = [await add("start", job("g1")), await add("stop", job("g1"))]
+        const found = new Map<string, string>()
+        for (let round = 0; round < 5 && found.size < 2; round++) {
+          for (const { entryId, life, stream } of await run(streams.read(10))) if (ids.includes(entryId)) found.set(stream, life)
+        }
+        return [...found.values()]
+      }
+      const first = await lives()
+      assert.isTrue(first.every((life) => life !== ""))
+      assert.sameMembers(await lives(), first)
+      await run(streams.rewind)
+      assert.sameMembers(await lives(), first)
+      await wipe()
+      const second = await lives()
+      assert.isTrue(second.length === 2 && second.every((life) => life !== "" && !first.includes(life)))
+    }))
+
+    it("gives again what was delivered since a time, acknowledged or not, in order and page by page", withStreams(async ({ add, streams }, run) => {
+      const wanted: Array<string> = []
+      for (const kind of ["start", "stop", "start", "start", "stop", "start"] as const) {
+        wanted.push(await add(kind, job("g1")))
+        await thenLater(Promise.resolve(wanted.at(-1)!))
+      }
+      assert.deepStrictEqual(await run(streams.recent(0, 10)), [])
+      for (let seen = 0; seen < wanted.length;) {
+        const found = await run(streams.read(10))
+        seen += found.length
+        await run(streams.acknowledge(found))
+      }
+      const unread = await add("start", job("unread"))
+      const again: Array<string> = []
+      const last = new Map<string, JobStreamEntry>()
+      for (;;) {
+        const page = await run(streams.recent(Number(wanted[1]!.split("-")[0]), 2, [...last.values()]))
+        if (page.length === 0) break
+        for (const entry of page) last.set(entry.stream, entry)
+        again.push(...page.map(({ entryId }) => entryId))
+      }
+      assert.deepStrictEqual(again, wanted.slice(1))
+      assert.notInclude(again, unread)
     }))
 
     it("hands over fields that objects stumble on", withStreams(async ({ add, streams }, run) => {

@@ -2,13 +2,25 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Cluster, Redis } from "ioredis"
-import type { Streams } from "../../src/streams/Streams.ts"
+import { freePort } from "../../scripts/lib/run.ts"
+import { supervise } from "../../src/controller/supervise.ts"
+import type { GameId } from "../../src/domain/GameId.ts"
+import { GameWriter } from "../../src/store/GameWriter.ts"
+import { Outgoing, relayOutbox } from "../../src/streams/OutboxRelay.ts"
+import type { RedisOptions } from "../../src/streams/redis/client.ts"
+import { makeRedisStreams } from "../../src/streams/redis/RedisStreams.ts"
+import { Streams } from "../../src/streams/Streams.ts"
 import { streamsContract } from "../contract/streams.contract.ts"
 import { type Hand, type OpenedOn, openOn, openStreams } from "../support/openStreams.ts"
-import { type RedisCluster, type RedisSentinels, startCluster, startSentinels } from "../support/redisNodes.ts"
+import { standingStoreLayer } from "../support/fakes/FakeLease.ts"
+import { type RedisCluster, type RedisSentinels, serverAt, startCluster, startSentinels } from "../support/redisNodes.ts"
 import { until } from "../support/until.ts"
 
 const run = Effect.runPromise
+const streamsOf = (port: number): RedisOptions => ({
+  url: `redis://127.0.0.1:${port}`, group: "rtmanager", consumer: "rtmanager", jobs: { start: "start", stop: "stop" },
+  topics: { job_results: "results", health_events: "health", notification_intents: "intents", dead_jobs: "dead" }
+})
 const result = (id: number) => ({ id, eventId: `e${id}`, topic: "job_results" as const, gameId: "g1", fields: { outcome: "success" }, storedAtMs: 0 })
 
 /** As the consumer does: reads, remembers, acknowledges; what fails is tried again. */
@@ -92,10 +104,44 @@ describe("Redis Sentinel", () => {
     hand.on("error", () => {})
     const opened = await openOn(hand, sentinels.url)
     try {
-      await survives(opened, () => first.kill())
+      const replica = sentinels.servers.find(({ port }) => port !== first.port)!
+      await survives(opened, async () => {
+        // What was appended has reached the replica when that is said.
+        assert.strictEqual(await replica.redis.xlen(opened.options.topics.job_results), 1)
+        await first.kill()
+      })
       assert.notStrictEqual((await sentinels.master()).port, first.port)
     } finally {
       await opened.close()
+    }
+  })
+})
+
+describe("a Redis that comes back without the last messages", () => {
+  it("is told them again, as what they were, though it had taken them", async () => {
+    const port = await freePort()
+    let server = await serverAt(port)
+    const told = async () => (await server.redis.xrange(streamsOf(port).topics.job_results, "-", "+")).map(([, fields]) => fields[1])
+    const relaying = Effect.scoped(Effect.gen(function*() {
+      const writer = yield* GameWriter
+      const streams = yield* makeRedisStreams(streamsOf(port))
+      yield* Effect.forkChild(Effect.provideService(supervise("outbox relay", relayOutbox(new Outgoing())), Streams, streams))
+      yield* writer.commit({
+        gameId: "g1" as GameId, expectedVersion: 0, record: null, adopt: null, operations: [], health: [], answers: [],
+        messages: [1, 2].map((n) => ({ topic: "job_results" as const, fields: { n: String(n) } }))
+      })
+      const first = yield* Effect.promise(() => until("told", async () => (await told()).length === 2 && told()))
+      yield* Effect.promise(async () => {
+        await server.close()
+        server = await serverAt(port)
+      })
+      const again = yield* Effect.promise(() => until("told again", async () => (await told()).length === 2 && told()))
+      assert.deepStrictEqual(again, first)
+    }))
+    try {
+      await run(relaying.pipe(Effect.provide(standingStoreLayer)))
+    } finally {
+      await server.close()
     }
   })
 })

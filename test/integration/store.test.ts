@@ -25,7 +25,7 @@ leaseContract("PostgreSQL", (body) => opened(async ({ sql, url }) => {
 
 const run = <A>(effect: Effect.Effect<A, StoreError>): Promise<A> => Effect.runPromise(effect)
 const startJob = (gameId: string, entryId: string, more: Readonly<Record<string, string>> = {}): JobIntake =>
-  decodeJob({ stream: "s", kind: "start", entryId, deliveries: 1, fields: { game_id: gameId, image_ref: "galaxy/engine:1.4.2", ...more } })
+  decodeJob({ stream: "s", kind: "start", life: "", entryId, deliveries: 1, fields: { game_id: gameId, image_ref: "galaxy/engine:1.4.2", ...more } })
 
 describe("PostgreSQL itself", () => {
   const words = (query: PromiseLike<unknown>) => Promise.resolve(query).then(() => "", (error: Error) => error.message)

@@ -42,8 +42,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a message is struck out of the outbox before it is sent",
     file: "src/streams/OutboxRelay.ts",
-    from: "  const taken = yield* Effect.forEach(Map.groupBy(",
-    to: "  yield* writer.markSent(entries.map(({ id }) => id))\n  const taken = yield* Effect.forEach(Map.groupBy(",
+    from: "  const appended = yield* Effect.forEach(Map.groupBy(",
+    to: "  yield* writer.markSent(entries.map(({ id }) => id))\n  const appended = yield* Effect.forEach(Map.groupBy(",
     caughtBy: { project: "unit", file: "test/unit/streams/outboxRelay.test.ts", test: "sends nothing again that was sent when another topic's messages were lost" }
   },
   {

@@ -21,19 +21,19 @@ export interface OpenedOn<A extends Hand> extends OpenStreams {
 export type Opened = OpenedOn<Redis>
 
 /** `through`: the address that the streams use, when it is not Redis' own. */
-export const openStreams = async (url = environment.redisUrl, through = url): Promise<Opened> => {
+export const openStreams = async (url = environment.redisUrl, through = url, how: Partial<RedisOptions> = {}): Promise<Opened> => {
   const redis = new Redis(url)
   redis.on("error", () => {})
-  return openOn(redis, through)
+  return openOn(redis, through, how)
 }
 
-export const openOn = async <A extends Hand>(redis: A, url: string): Promise<OpenedOn<A>> => {
+export const openOn = async <A extends Hand>(redis: A, url: string, how: Partial<RedisOptions> = {}): Promise<OpenedOn<A>> => {
   const name = `s${randomBytes(4).toString("hex")}`
   const jobs = { start: `${name}:start`, stop: `${name}:stop` }
   const topics: Record<Topic, string> = {
     job_results: `${name}:results`, health_events: `${name}:health`, notification_intents: `${name}:intents`, dead_jobs: `${name}:dead`
   }
-  const options: RedisOptions = { url, group: "rtmanager", consumer: name, jobs, topics }
+  const options: RedisOptions = { url, group: "rtmanager", consumer: name, jobs, topics, ...how }
   const scope = await Effect.runPromise(Scope.make())
   const streams = await Effect.runPromise(makeRedisStreams(options).pipe(Effect.provideService(Scope.Scope, scope)))
   const wipe = async () => {

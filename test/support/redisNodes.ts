@@ -40,7 +40,9 @@ const node = async (port: number, lines: ReadonlyArray<string>, mode: ReadonlyAr
   }
 }
 
-const server = async (...lines: ReadonlyArray<string>): Promise<Node> => node(await freePort(), ['save ""', ...lines])
+/** A server by itself that keeps nothing when it ends. */
+export const serverAt = (port: number, ...lines: ReadonlyArray<string>): Promise<Node> => node(port, ['save ""', ...lines])
+const server = async (...lines: ReadonlyArray<string>): Promise<Node> => serverAt(await freePort(), ...lines)
 
 const slots = 16_384
 

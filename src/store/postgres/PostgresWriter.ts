@@ -25,15 +25,17 @@ export const makePostgresWriter = (database: Database, term: Term): GameWriter["
       query("commit", (sql) => sql`SELECT rtmanager.commit_step(${term.epoch}, ${jsonText(fromCommit(commit))}::text::jsonb)`).pipe(
         Effect.andThen(commit.health.length + commit.messages.length + commit.answers.length > 0 ? wakeRelay : Effect.void)
       ),
-    takeJobs: (jobs) =>
+    takeJobs: (jobs, again = false) =>
       Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
         const documents = jsonText(jobs.map((job) => fromIntake(job, nowMs)))
         return query("take_jobs", (sql) => sql<Array<{ game_id: GameId }>>`
-          SELECT DISTINCT t.game_id FROM rtmanager.take_jobs(${term.epoch}, ${documents}::text::jsonb) t(game_id)`)
+          SELECT DISTINCT t.game_id FROM ${sql(again ? "rtmanager.take_jobs_again" : "rtmanager.take_jobs")}(${term.epoch}, ${documents}::text::jsonb) t(game_id)`)
       }).pipe(Effect.map((rows) => rows.map((row) => row.game_id)), Effect.tap(wakeRelay)),
     settle: (games) =>
       Effect.asVoid(query("settle", (sql) => sql`SELECT rtmanager.settle(${term.epoch}, ${games.map(({ gameId }) => gameId)}::text[],
         ${games.map(({ version }) => version)}::bigint[], ${games.map(({ generation }) => generation)}::bigint[])`)),
+    noteHistory: Effect.asVoid(query("note_history", (sql) => sql`SELECT rtmanager.note_history(${term.epoch})`)),
+    sameHistory: Effect.asVoid(query("same_history", (sql) => sql`SELECT rtmanager.same_history()`)),
     unsent: unsent(query),
     markSent: (ids) => Effect.asVoid(query("mark_sent", (sql) => sql`DELETE FROM rtmanager.outbox WHERE id = ANY(${ids as Array<number>}::bigint[])`)),
     outboxSignal: Effect.suspend(() => Effect.timeoutOption(written.await, outboxPollMs)).pipe(
@@ -57,10 +59,10 @@ const toEntry = (row: OutboxRow): OutboxEntry => ({
   id: Number(row.id), eventId: row.event_id, topic: row.topic, gameId: row.game_id, fields: row.fields, storedAtMs: Number(row.stored_at_ms)
 })
 
-const unsent = (query: Database["query"]) => (limit: number, { except = [], sent = [] }: UnsentOptions = {}) =>
+const unsent = (query: Database["query"]) => (limit: number, { except = [], kept = [], sent = [] }: UnsentOptions = {}) =>
   query("unsent", (sql) => sql<Array<OutboxRow>>`
     WITH struck_out AS (DELETE FROM rtmanager.outbox WHERE id = ANY(${sent as Array<number>}::bigint[]))
     SELECT id, event_id, topic, game_id, fields, floor(extract(epoch FROM created_at) * 1000)::bigint AS stored_at_ms FROM rtmanager.outbox
-    WHERE topic <> ALL(${except as Array<string>}::text[]) AND id <> ALL(${sent as Array<number>}::bigint[]) ORDER BY id LIMIT ${limit}`).pipe(
+    WHERE topic <> ALL(${except as Array<string>}::text[]) AND id <> ALL(${[...sent, ...kept]}::bigint[]) ORDER BY id LIMIT ${limit}`).pipe(
     Effect.map((rows) => rows.map(toEntry))
   )

@@ -119,6 +119,8 @@ export const isReadOnly = (cause: unknown): boolean => codeOf(cause) === "25006"
 
 /** SQLSTATE of `rtmanager.fence`. */
 const fenced = "RTM01"
+/** SQLSTATE of `rtmanager.same_history`. */
+const otherHistory = "RTM03"
 /** The record was written by somebody else meanwhile, a serialization failure, a deadlock, a lock that was not had in time. */
 const conflicts: ReadonlySet<unknown> = new Set(["RTM02", "40001", "40P01", "55P03"])
 
@@ -131,6 +133,7 @@ const storeError = (operation: string, cause: unknown): StoreError =>
  */
 const reasonOf = (code: unknown): StoreReason => {
   if (code === fenced) return "Fenced"
+  if (code === otherHistory) return "HistoryChanged"
   if (conflicts.has(code)) return "Conflict"
   if (code === "57014") return "Timeout"
   return typeof code === "string" && /^(22|23|54|P0)/.test(code) ? "Invalid" : "Unavailable"

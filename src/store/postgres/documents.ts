@@ -57,7 +57,7 @@ export const fromCommit = ({ adopt, answers, expectedVersion, gameId, health, me
 
 /** A job as `rtmanager.take_jobs` reads it. */
 export const fromIntake = (job: JobIntake, nowMs: number) => {
-  const entry = { stream: job.stream, entry_id: job.entryId, kind: job.kind, payload: job.payload }
+  const entry = { stream: job.stream, life: job.life, entry_id: job.entryId, kind: job.kind, payload: job.payload }
   if (job._tag === "Refused") {
     return {
       ...entry,
@@ -89,7 +89,7 @@ const refusalMessages = (job: JobIntake & { readonly _tag: "Refused" }, nowMs: n
   } as const
   const notification = job.imageRef === undefined
     ? undefined
-    : notificationMessage(job.gameId, job.imageRef, job.failure, { key: job.entryId, atMs: nowMs })
+    : notificationMessage(job.gameId, job.imageRef, job.failure, { key: job.life === "" ? job.entryId : `${job.life}:${job.entryId}`, atMs: nowMs })
   return [
     ...(notification ? [notification] : []),
     ...(job.dead

@@ -4,6 +4,7 @@ import type { JobKind } from "../../domain/Job.ts"
 import { Streams, type StreamsError } from "../Streams.ts"
 import { makeBlockingReader } from "./blockingReader.ts"
 import { byEntryId, isNoGroup, makeRedisLink, type RedisLink, type RedisOptions } from "./client.ts"
+import { inOrder, recentOf } from "./recent.ts"
 import { reclaim } from "./reclaim.ts"
 
 export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOptions): Effect.fn.Return<
@@ -23,7 +24,7 @@ export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOption
       Effect.catchIf(what(kind, stream), isRefused, () => Effect.succeed<ReadonlyArray<A>>([])))
 
   const reclaimFrom = Effect.fnUntraced(function*(kind: JobKind, stream: string, minIdleMs: number, count: number) {
-    const found = yield* reclaim(link, options, { stream, kind, minIdleMs, count, told: told.get(stream)! })
+    const found = yield* reclaim(link, options, { stream, kind, life: yield* reader.life(stream), minIdleMs, count, told: told.get(stream)! })
     const oldest = yield* oldestOf(link, options, stream)
     if (oldest === undefined) oldestPending.delete(stream)
     else oldestPending.set(stream, oldest)
@@ -40,6 +41,12 @@ export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOption
       for (const { entryId, fields, stream } of entries) if (fields === null) told.get(stream)!.add(entryId)
       return entries
     }),
+    recent: Effect.fnUntraced(function*(sinceMs, count, after = []) {
+      const last = new Map(after.map(({ entryId, stream }) => [stream, entryId]))
+      const pages = yield* eachWell((kind, stream) => Effect.flatMap(Effect.orElseSucceed(reader.life(stream), () => ""), (life) =>
+        recentOf(link, options, { stream, kind, life, sinceMs, count, after: last.get(stream) })))
+      return inOrder(pages, count)
+    }),
     acknowledge: (entries) =>
       Effect.forEach([...Map.groupBy(entries, ({ stream }) => stream)], ([stream, mine]) =>
         link.use("xack", (redis) => redis.xack(stream, options.group, ...mine.map(({ entryId }) => entryId))).pipe(
@@ -50,11 +57,13 @@ export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOption
         ), { discard: true }),
     append: (messages) =>
       Effect.forEach([...Map.groupBy(messages, ({ topic }) => topic)], ([topic, mine]) =>
-        link.use("xadd", async (redis) => {
+        link.use("xadd", async (redis, replicated) => {
           const all = redis.multi()
           for (const { eventId, fields } of mine) all.xadd(options.topics[topic], "*", "event_id", eventId, ...Object.entries(fields).flat())
           for (const [error] of (await all.exec()) ?? []) if (error) throw error
+          await replicated()
         }), { discard: true }),
+    generation: Effect.sync(link.generation),
     // A command that writes nothing, but that a node which takes no writes refuses. Another refusal is about that stream.
     ping: link.use("ping", (redis) => redis.xack(options.jobs.start, options.group, "0-0")).pipe(
       Effect.asVoid,

@@ -10,6 +10,7 @@ import { type JobStreamEntry, StreamsError } from "../Streams.ts"
 import { makeBrokenStreams } from "./BrokenStreams.ts"
 import { deliveriesOf, isCrossSlot, isElsewhere, isNoGroup, makeRedisLink, type RedisLink, type RedisOptions, toFields } from "./client.ts"
 import type { RedisClient } from "./connect.ts"
+import { beginLife, lifeOf } from "./life.ts"
 import { ReadSize } from "./ReadSize.ts"
 import { type NextRead, StreamMerge } from "./StreamMerge.ts"
 
@@ -27,6 +28,8 @@ export interface BlockingReader {
   readonly caughtUp: Effect.Effect<boolean>
   readonly lastReadMs: (stream: string) => number | undefined
   readonly problem: (stream: string) => string | undefined
+  /** Which life of the stream is read. */
+  readonly life: (stream: string) => Effect.Effect<string, StreamsError>
   /** Those that can be read. */
   readonly well: () => ReadonlyArray<string>
 }
@@ -41,6 +44,8 @@ class Asked {
   apart = false
   /** The next read begins anew. */
   stale = false
+  /** Of each stream, as long as the connection and the group are the same. */
+  readonly lives = new Map<string, string>()
   last: NextRead = { from: [], mayBlock: false }
 
   constructor(streams: ReadonlyArray<string>) {
@@ -50,6 +55,7 @@ class Asked {
   begin(streams: ReadonlyArray<string>): void {
     this.merge = new StreamMerge(streams)
     this.stale = false
+    this.lives.clear()
   }
 
   next(): NextRead {
@@ -77,6 +83,14 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
       return { next, found: entriesOf(await readGroup(redis, options, next, count, asked.apart ? turnMs : blockMs), kinds) }
     })
 
+  const life = (stream: string) =>
+    Effect.suspend(() => {
+      const known = asked.lives.get(stream)
+      return known === undefined ? Effect.tap(lifeOf(link, options, stream), (found) => Effect.sync(() => asked.lives.set(stream, found))) : Effect.succeed(known)
+    })
+  const alive = (found: ReadonlyArray<JobStreamEntry>) =>
+    Effect.forEach(found, (entry) => Effect.map(life(entry.stream), (known) => ({ ...entry, life: known })))
+
   const readOnce = Effect.fnUntraced(function*(most: number) {
     const begunMs = yield* monotonicMs
     const ready: Array<JobStreamEntry> = []
@@ -86,7 +100,7 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
       const { found, next } = yield* ask(count)
       const nowMs = yield* monotonicMs
       size.saw(found, count, next.mayBlock ? 0 : nowMs - sentMs)
-      const entries = yield* counted(link, options, next, found)
+      const entries = yield* counted(link, options, next, yield* alive(found))
       const names = next.from.map(([stream]) => stream)
       for (const stream of names) lastReadMs.set(stream, nowMs)
       yield* broken.wasRead(names)
@@ -112,7 +126,7 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
   const mend = Effect.fnUntraced(function*(error: StreamsError) {
     if (isElsewhere(error.message)) return true
     if (isNoGroup(error)) {
-      for (const stream of broken.well()) yield* makeGroup(link, options, stream).pipe(Effect.catchIf(isOwnFault, (own) => broken.leave(stream, own)))
+      for (const stream of broken.well()) yield* makeGroup(link, { ...options, from: lastReadMs.has(stream) ? "0" : options.from ?? "0" }, stream).pipe(Effect.catchIf(isOwnFault, (own) => broken.leave(stream, own)))
     } else if (isCrossSlot(error)) asked.apart = true
     else if (!(yield* leaveBroken(error))) return false
     asked.stale = true
@@ -132,6 +146,7 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
     caughtUp: Effect.sync(() => !asked.stale && asked.merge.caughtUp),
     lastReadMs: (stream) => lastReadMs.get(stream),
     problem: broken.problem,
+    life,
     well: broken.well,
     read: (most) => Effect.suspend(() => broken.well().length === 0 ? Effect.fail(noneWell(streams, broken.problem)) : attempt(most, mostMends))
   }
@@ -156,10 +171,10 @@ const readGroup = async (redis: RedisClient, options: RedisOptions, { from, mayB
 }
 
 /** Only when a read says that there is none: under OOM a group cannot be made, but read. */
-const makeGroup = (link: RedisLink, { group }: RedisOptions, stream: string) =>
-  link.use("xgroup", (redis) => redis.xgroup("CREATE", stream, group, "0", "MKSTREAM")).pipe(
-    Effect.catchIf((error) => error.message.includes("BUSYGROUP"), () => Effect.void),
-    Effect.asVoid
+const makeGroup = (link: RedisLink, options: RedisOptions, stream: string) =>
+  link.use("xgroup", (redis) => redis.xgroup("CREATE", stream, options.group, options.from ?? "0", "MKSTREAM")).pipe(
+    Effect.andThen(beginLife(link, options, stream)),
+    Effect.catchIf((error) => error.message.includes("BUSYGROUP"), () => Effect.void)
   )
 
 /** Redis tells how often an entry was delivered only to those who ask. */
@@ -175,6 +190,6 @@ const counted = Effect.fnUntraced(function*(link: RedisLink, options: RedisOptio
 const entriesOf = (reply: Reply, kinds: ReadonlyMap<string, JobKind>): ReadonlyArray<JobStreamEntry> =>
   (reply ?? []).flatMap(([stream, entries]) =>
     entries.map(([entryId, fields]): JobStreamEntry => ({
-      stream, kind: kinds.get(stream)!, entryId, fields: toFields(fields), deliveries: 1
+      stream, kind: kinds.get(stream)!, life: "", entryId, fields: toFields(fields), deliveries: 1
     }))
   )

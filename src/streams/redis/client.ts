@@ -11,6 +11,8 @@ export interface RedisOptions {
   readonly url: string
   readonly group: string
   readonly consumer: string
+  /** Where the first group of a stream begins: `0`, all that is in it, or `$`, what is sent from then on. Default: `0`. */
+  readonly from?: "0" | "$"
   readonly jobs: Readonly<Record<JobKind, string>>
   readonly topics: Readonly<Record<Topic, string>>
 }
@@ -20,7 +22,9 @@ export interface RedisOptions {
  * says `ready` of a dead link, and would send again, late, what its callers gave up.
  */
 export interface RedisLink {
-  readonly use: <A>(operation: string, command: (redis: RedisClient) => Promise<A>) => Effect.Effect<A, StreamsError>
+  readonly use: <A>(operation: string, command: (redis: RedisClient, replicated: Connection["replicated"]) => Promise<A>) => Effect.Effect<A, StreamsError>
+  /** Another one than before: it leads to another server, or may. */
+  readonly generation: () => string
 }
 
 export const makeRedisLink = Effect.fnUntraced(function*(url: string, name: string): Effect.fn.Return<RedisLink, never, Scope.Scope> {
@@ -32,7 +36,9 @@ export const makeRedisLink = Effect.fnUntraced(function*(url: string, name: stri
       if (connection === current) current = undefined
       connection?.redis.disconnect()
     })
+  let made = 0
   const fresh = (): Connection => {
+    made++
     current = connect(address, name, nodes)
     return current
   }
@@ -41,13 +47,13 @@ export const makeRedisLink = Effect.fnUntraced(function*(url: string, name: stri
     if (isElsewhere(message) && address._tag === "Single") address = asCluster(address)
   }
   yield* Effect.addFinalizer(() => discard(current))
-  const use = <A>(operation: string, command: (redis: RedisClient) => Promise<A>): Effect.Effect<A, StreamsError> =>
+  const use = <A>(operation: string, command: (redis: RedisClient, replicated: Connection["replicated"]) => Promise<A>): Effect.Effect<A, StreamsError> =>
     Effect.suspend(() => {
       const used = current === undefined || current.hasEnded() ? fresh() : current
       return Effect.tryPromise({
         try: () => used.connected.then(() => {
           nodes = used.nodes()
-          return command(used.redis)
+          return command(used.redis, used.replicated)
         }),
         catch: (cause) => streamsError(operation, cause)
       }).pipe(
@@ -63,7 +69,8 @@ export const makeRedisLink = Effect.fnUntraced(function*(url: string, name: stri
         Effect.onInterrupt(() => discard(used))
       )
     })
-  return { use }
+  const generation = () => current === undefined || current.hasEnded() ? `after ${made}` : `${made} ${current.changes()}`
+  return { use, generation }
 })
 
 /** What is wrong with an address, by the client's own rule; nothing of it that may be secret is in the answer. */

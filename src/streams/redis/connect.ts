@@ -7,12 +7,16 @@ export const answerDeadlineMs = 5000
 
 /** What both clients have, and is used. */
 export type RedisClient = Pick<Redis,
-  "multi" | "pipeline" | "wait" | "xack" | "xadd" | "xgroup" | "xpending" | "xrange" | "xreadgroup" | "info" | "get" | "set" | "disconnect" | "time">
+  "multi" | "pipeline" | "xack" | "xadd" | "xgroup" | "xinfo" | "xpending" | "xrange" | "xreadgroup" | "disconnect">
 
 export interface Connection {
   readonly redis: RedisClient
   readonly connected: Promise<void>
   readonly hasEnded: () => boolean
+  /** Gives what was written a moment to reach a replica, where there is one; a cluster's are not waited for. */
+  readonly replicated: () => Promise<void>
+  /** How often a node of a cluster came or went. */
+  readonly changes: () => number
   /** Nodes to begin with next time: those that a cluster was found to have. */
   readonly nodes: () => ReadonlyArray<HostPort>
 }
@@ -32,7 +36,26 @@ export const connect = (address: RedisAddress, name: string, nodes: ReadonlyArra
   const redis = address._tag === "Single"
     ? new Redis(address.url, { ...common(name), lazyConnect: true, retryStrategy: once })
     : new Redis({ ...common(name), ...sentinelOptions(address), lazyConnect: true, retryStrategy: once })
-  return { redis, connected: connecting(redis), hasEnded: () => redis.status === "end", nodes: () => [] }
+  return { redis, connected: connecting(redis), hasEnded: () => redis.status === "end", changes: () => 0, replicated: waitForReplica(redis), nodes: () => [] }
+}
+
+const replicaWaitMs = 100
+/** A replica that was too slow, or that nobody knew of, is not asked for again before. */
+const replicasAgainMs = 10_000
+
+const waitForReplica = (redis: Redis): (() => Promise<void>) => {
+  let replicas = 0
+  let askAtMs = 0
+  return async () => {
+    const nowMs = performance.now()
+    if (nowMs >= askAtMs) {
+      askAtMs = nowMs + replicasAgainMs
+      // Who may not ask has none.
+      const info = await redis.info("replication").catch(() => "")
+      replicas = Number(/^connected_slaves:(\d+)/m.exec(info)?.[1] ?? 0)
+    }
+    if (replicas > 0) replicas = await redis.wait(1, replicaWaitMs).catch(() => 0)
+  }
 }
 
 const sentinelOptions = (address: Extract<RedisAddress, { _tag: "Sentinel" }>) => ({
@@ -58,10 +81,14 @@ const connectCluster = (address: Extract<RedisAddress, { _tag: "Cluster" }>, nam
     slotsRefreshTimeout: 2000,
     redisOptions: { ...common(name), ...login(address) }
   })
+  let changes = 0
+  for (const event of ["+node", "-node", "node error"]) cluster.on(event, () => changes++)
   return {
     redis: cluster,
     connected: connecting(cluster),
     hasEnded: () => cluster.status === "end",
+    changes: () => changes,
+    replicated: () => Promise.resolve(),
     nodes: () => cluster.nodes("all").flatMap(({ options: { host, port } }) => host === undefined || port === undefined ? [] : [{ host, port }])
   }
 }

@@ -11,6 +11,7 @@ import { isNoGroup, type PendingEntry, type RedisLink, type RedisOptions, toFiel
 export interface Reclaim {
   readonly stream: string
   readonly kind: JobKind
+  readonly life: string
   readonly minIdleMs: number
   readonly count: number
   /** Trimmed entries that were told already. */
@@ -21,7 +22,7 @@ export const reclaim = Effect.fnUntraced(function*(link: RedisLink, options: Red
   ReadonlyArray<JobStreamEntry>,
   StreamsError
 > {
-  const { kind, stream } = asked
+  const { kind, life, stream } = asked
   const stale = (yield* staleEntries(link, options, asked)).filter(([id]) => !asked.told.has(id))
   if (stale.length === 0) return []
   const bodies = yield* link.use("xrange", async (redis) => {
@@ -36,7 +37,7 @@ export const reclaim = Effect.fnUntraced(function*(link: RedisLink, options: Red
     }
     results(await pipeline.exec())
   })
-  return stale.map(([entryId, , , count], index) => ({ stream, kind, entryId, fields: toFields(bodies[index] ?? null), deliveries: count + 1 }))
+  return stale.map(([entryId, , , count], index) => ({ stream, kind, life, entryId, fields: toFields(bodies[index] ?? null), deliveries: count + 1 }))
 })
 
 const staleEntries = (link: RedisLink, { group }: RedisOptions, { count, minIdleMs, stream, told }: Reclaim) =>

@@ -85,16 +85,16 @@ export const commitOf = (change: Partial<Commit>): Commit => ({
 })
 
 export const startJob = (entryId: string, wish: Partial<StartWish> = {}): JobIntake => ({
-  _tag: "Wish", kind: "start", stream: "start", entryId, payload: { game_id: "g1" },
+  _tag: "Wish", kind: "start", stream: "start", life: "", entryId, payload: { game_id: "g1" },
   wish: { kind: "start", gameId: g1, imageRef: image, restartPolicy: undefined, spec: undefined, ...wish }
 })
 
 export const stopJob = (entryId: string): JobIntake => ({
-  _tag: "Wish", kind: "stop", stream: "stop", entryId, payload: {}, wish: { kind: "stop", gameId: g1, reason: "finished" }
+  _tag: "Wish", kind: "stop", stream: "stop", life: "", entryId, payload: {}, wish: { kind: "stop", gameId: g1, reason: "finished" }
 })
 
 export const refused: JobIntake = {
-  _tag: "Refused", kind: "start", stream: "start", entryId: "9-0", gameId: "BAD", dead: true, imageRef: undefined,
+  _tag: "Refused", kind: "start", stream: "start", life: "", entryId: "9-0", gameId: "BAD", dead: true, imageRef: undefined,
   failure: { code: "invalid_request", reason: "InvalidJob", message: "game_id is \"BAD\"" }, payload: { game_id: "BAD" }
 }
 

@@ -76,14 +76,16 @@ export const makeFakeWriter = (world: StoreWorld, epoch: number, endTerm: Effect
     Effect.tapError(query(world, operation, body, true), ({ reason }) => reason === "Fenced" ? endTerm : Effect.void)
   return {
     commit: (commit) => Effect.tap(ask("commit", () => world.commit(epoch, stored(fromCommit(commit)))), wakeRelay),
-    takeJobs: (jobs) =>
+    takeJobs: (jobs, again = false) =>
       Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
-        ask("take_jobs", () => world.takeJobs(epoch, stored(jobs.map((job) => fromIntake(job, nowMs)))))).pipe(Effect.tap(wakeRelay)),
+        ask("take_jobs", () => world.takeJobs(epoch, stored(jobs.map((job) => fromIntake(job, nowMs))), again))).pipe(Effect.tap(wakeRelay)),
     settle: (games) => ask("settle", () => world.settle(epoch, games)),
-    unsent: (limit, { except = [], sent = [] } = {}) =>
+    noteHistory: ask("note_history", () => world.noteHistory(epoch)),
+    sameHistory: ask("same_history", () => world.sameHistory()),
+    unsent: (limit, { except = [], kept = [], sent = [] } = {}) =>
       ask("unsent", () => {
         world.markSent(sent)
-        return [...world.outbox.values()].filter(({ topic }) => !except.includes(topic as Topic)).slice(0, limit).map((row) => ({
+        return [...world.outbox.values()].filter(({ id, topic }) => !except.includes(topic as Topic) && !kept.includes(id)).slice(0, limit).map((row) => ({
           id: row.id, eventId: row.event_id, topic: row.topic as Topic, gameId: row.game_id, fields: row.fields, storedAtMs: row.created_at_ms
         }))
       }),

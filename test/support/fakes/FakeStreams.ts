@@ -27,6 +27,7 @@ export const layer: Layer.Layer<Streams | FakeStreams> = Layer.effect(
 const kinds = Object.entries(jobStreams) as ReadonlyArray<readonly [JobKind, string]>
 
 export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams["Service"] => {
+  const collect = (from: (stream: string) => ReadonlyArray<Delivered>) => collectOf(world, from)
   const beginning = () => new Map(kinds.map(([, stream]) => [stream, "0"]))
   /** Where to go on in this consumer's own pending entries; undefined: they are through. */
   let pendingFrom: Map<string, string> | undefined = beginning()
@@ -86,6 +87,12 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
     read: (count) => Effect.tapCause(read(count), () => rewind),
     rewind,
     reclaim: (minIdleMs, count) => ask(world, "xclaim", () => claimNow(minIdleMs, count), true),
+    recent: (sinceMs, count, after = []) =>
+      ask(world, "xrange", () => {
+        const last = new Map(after.map(({ entryId, stream }) => [stream, entryId]))
+        return collect((stream) => world.delivered(stream, sinceMs)).filter(({ entryId, stream }) =>
+          !last.has(stream) || byId({ entryId }, { entryId: last.get(stream)! }) > 0).slice(0, count)
+      }, false),
     acknowledge: (entries) =>
       ask(world, "xack", () => {
         for (const { entryId, stream } of entries) world.acknowledge(stream, [entryId])
@@ -97,6 +104,7 @@ export const makeFakeStreams = (world: StreamsWorld, consumer: string): Streams[
           world.add(topicStreams[topic], { event_id: eventId, ...fields })
         }
       }, true),
+    generation: Effect.sync(() => `${world.answers.breaks} ${world.wipes}`),
     ping: ask(world, "ping", () => {}, false),
     state: Effect.sync(() => kinds.map(([, stream]) => ({
       stream, lastReadMs, problem: undefined, oldestPending: world.pending(stream)[0]
@@ -128,7 +136,7 @@ const changed = (world: StreamsWorld): Effect.Effect<void> =>
     return Effect.sync(() => leave.forEach((each) => each()))
   })
 
-const collect = (from: (stream: string) => ReadonlyArray<Delivered>): ReadonlyArray<JobStreamEntry> =>
+const collectOf = (world: StreamsWorld, from: (stream: string) => ReadonlyArray<Delivered>): ReadonlyArray<JobStreamEntry> =>
   kinds.flatMap(([kind, stream]) =>
-    from(stream).map(({ deliveries, fields, id }): JobStreamEntry => ({ stream, kind, entryId: id, fields, deliveries }))
+    from(stream).map(({ deliveries, fields, id }): JobStreamEntry => ({ stream, kind, life: world.life(stream), entryId: id, fields, deliveries }))
   ).sort(byId)

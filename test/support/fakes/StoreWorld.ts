@@ -34,6 +34,8 @@ export class StoreWorld {
   readonly lease = { holder: "", epoch: 0, renewedAtMs: 0, expiresAtMs: 0, ttlMs: 0, isGone: false }
   /** The sequence of epochs. */
   lastEpoch = 0
+  /** The server and timeline that answers, and the one that was noted. */
+  readonly history: { current: string; noted: string | undefined } = { current: "1", noted: undefined }
   /** Games whose rows somebody holds locked: jobs do not wait for them. */
   readonly locked = new Set<string>()
   readonly #world: Surroundings
@@ -98,6 +100,17 @@ export class StoreWorld {
     return { horizon: String(this.#xid + 1), lines: lines.slice(0, limit).map(({ game_id, kind, xid }) => [String(xid), game_id, kind]) }
   }
 
+  /** A failover to a replica that lacked the last commits: rows and jobs are as they were. */
+  loseAllBut(games: ReadonlyMap<string, GameRow>, jobs: ReadonlyMap<number, JobRow>): void {
+    for (const [id, job] of this.jobs) {
+      if (jobs.has(id)) continue
+      this.jobs.delete(id)
+      this.#pending.get(job.game_id)?.delete(id)
+      for (const [entry, known] of this.#entries) if (known === id) this.#entries.delete(entry)
+    }
+    for (const gameId of this.games.keys()) if (!games.has(gameId)) this.games.delete(gameId)
+  }
+
   // --- what the controller's statements do ------------------------------------------------------------------------------
 
   commit(epoch: number, step: CommitDocument): void {
@@ -121,14 +134,27 @@ export class StoreWorld {
     })
   }
 
-  takeJobs(epoch: number, jobs: ReadonlyArray<IntakeDocument>): ReadonlyArray<GameId> {
+  sameHistory(): void {
+    const { current, noted } = this.history
+    if (noted !== undefined && noted !== current) {
+      throw new StoreError({ operation: "same_history", reason: "HistoryChanged", message: "the database has another history than when jobs were taken last" })
+    }
+  }
+
+  noteHistory(epoch: number): void {
+    this.#fence(epoch, "note_history")
+    this.history.noted = this.history.current
+  }
+
+  takeJobs(epoch: number, jobs: ReadonlyArray<IntakeDocument>, again: boolean): ReadonlyArray<GameId> {
     return this.#statement(() => {
       this.#fence(epoch, "take_jobs")
+      if (!again) this.sameHistory()
       const found = new Set<string>()
       const held = jobs.find((job) => !("outcome" in job) && this.locked.has(job.game_id))
       if (held) throw conflict("canceling statement due to lock timeout")
       for (const job of jobs) {
-        const entry = `${job.stream} ${job.entry_id}`
+        const entry = `${job.stream} ${job.life} ${job.entry_id}`
         if (this.#entries.has(entry)) continue
         const id = ++this.#lastId
         this.#journal.put(this.#entries, entry, id)

@@ -23,7 +23,7 @@ interface PendingEntry {
 interface FakeStream {
   readonly entries: Map<string, Fields>
   /** null: no group was made yet. */
-  group: { delivered: EntryId; readonly pending: Map<string, PendingEntry> } | null
+  group: { delivered: EntryId; readonly life: string; readonly pending: Map<string, PendingEntry> } | null
 }
 
 type EntryId = readonly [ms: number, seq: number]
@@ -46,6 +46,7 @@ export interface Delivered {
 
 export class StreamsWorld {
   readonly answers = new Availability()
+  wipes = 0
   /** Everything that was ever added, whatever was trimmed or wiped since. */
   readonly log: Array<StreamEntry & { readonly stream: string }> = []
   /** Topics whose messages are refused, as when their key is no stream. */
@@ -54,6 +55,7 @@ export class StreamsWorld {
   readonly #world: Surroundings
   readonly #waiting = new Set<() => void>()
   #last: EntryId = [0, 0]
+  #lives = 0
 
   constructor(world: Surroundings) {
     this.#world = world
@@ -65,11 +67,11 @@ export class StreamsWorld {
 
   // --- what people do -------------------------------------------------------------------------------------------------
 
-  /** XADD with `*`; answers the id. */
-  add(stream: string, fields: Fields): string {
+  /** XADD with `*`, or an id that the sender made up; answers the id. */
+  add(stream: string, fields: Fields, explicit?: string): string {
     const [ms, seq] = this.#last
-    this.#last = this.nowMs > ms ? [this.nowMs, 0] : [ms, seq + 1]
-    const id = this.#last.join("-")
+    if (explicit === undefined) this.#last = this.nowMs > ms ? [this.nowMs, 0] : [ms, seq + 1]
+    const id = explicit ?? this.#last.join("-")
     this.#stream(stream).entries.set(id, fields)
     this.log.push({ stream, id, fields })
     for (const wake of Array.from(this.#waiting)) wake()
@@ -105,6 +107,7 @@ export class StreamsWorld {
 
   /** FLUSHALL: streams, groups and pending entries are gone. */
   wipe(): void {
+    this.wipes++
     this.#streams.clear()
     for (const wake of Array.from(this.#waiting)) wake()
   }
@@ -115,9 +118,20 @@ export class StreamsWorld {
     return this.#streams.get(stream)?.group != null
   }
 
+  life(stream: string): string {
+    return this.#streams.get(stream)?.group?.life ?? ""
+  }
+
+  /** XRANGE of what was delivered. */
+  delivered(stream: string, sinceMs: number): ReadonlyArray<Delivered> {
+    const { entries, group } = this.#stream(stream)
+    return [...entries].filter(([id]) => group !== null && parseId(id)[0] >= sinceMs && compareIds(parseId(id), group.delivered) <= 0)
+      .map(([id, fields]) => ({ id, fields, deliveries: 1 }))
+  }
+
   /** XGROUP CREATE from the beginning, with MKSTREAM. */
   makeGroup(stream: string): void {
-    this.#stream(stream).group ??= { delivered: [0, 0], pending: new Map() }
+    this.#stream(stream).group ??= { delivered: [0, 0], life: `life ${++this.#lives}`, pending: new Map() }
   }
 
   /** XREADGROUP with `>`. */

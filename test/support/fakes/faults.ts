@@ -160,8 +160,10 @@ export const faultyWriter = (life: Life, writer: GameWriter["Service"]): GameWri
   const on = storeFaults(life)
   return {
     commit: (commit) => on("commit", true, commit.gameId, writer.commit(commit)),
-    takeJobs: (jobs) => on("takeJobs", true, jobs.map(({ entryId }) => entryId).join(" "), writer.takeJobs(jobs)),
+    takeJobs: (jobs, again) => on("takeJobs", true, jobs.map(({ entryId }) => entryId).join(" "), writer.takeJobs(jobs, again)),
     settle: (games) => on("settle", true, games.map(({ gameId }) => gameId).join(" "), writer.settle(games)),
+    noteHistory: writer.noteHistory,
+    sameHistory: writer.sameHistory,
     unsent: (limit, options) => on("unsent", true, options?.sent?.join(" ") ?? "", writer.unsent(limit, options)),
     markSent: (ids) => on("markSent", true, ids.join(" "), writer.markSent(ids)),
     outboxSignal: writer.outboxSignal
@@ -174,11 +176,13 @@ export const faultyStreams = (life: Life, streams: Streams["Service"]): Streams[
     read: (count) => on("read", true, "", streams.read(count)),
     rewind: streams.rewind,
     reclaim: (minIdleMs, count) => on("reclaim", true, "", streams.reclaim(minIdleMs, count)),
+    recent: (sinceMs, count, after) => on("recent", false, "", streams.recent(sinceMs, count, after)),
     acknowledge: (entries) => on("acknowledge", true, entries.map(({ entryId }) => entryId).join(" "), streams.acknowledge(entries)),
     // One by one: a connection that breaks leaves the first few behind.
     append: (messages) =>
       Effect.forEach(messages, (message) => on("append", true, String(message.id), streams.append([message])), { discard: true }),
     ping: on("ping", false, "", streams.ping),
+    generation: streams.generation,
     state: streams.state
   }
 }

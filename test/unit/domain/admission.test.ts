@@ -59,7 +59,7 @@ describe("an image and a spec", () => {
     assert.strictEqual(decodeRow(game, admission).problem?.path, "spec.resources.memory")
     assert.strictEqual(decodeRow(game, admission).revision.specHash, decodeRow(game).revision.specHash)
     const fields = { game_id: "g1", image_ref: image, spec: JSON.stringify(game.spec) }
-    const job = decodeJob({ stream: "s", entryId: "1-0", kind: "start", deliveries: 1, fields }, admission)
+    const job = decodeJob({ stream: "s", life: "1", entryId: "1-0", kind: "start", deliveries: 1, fields }, admission)
     assert.deepInclude(job, { _tag: "Refused", dead: false })
     assert.strictEqual(job._tag === "Refused" ? job.failure.code : "", "start_config_invalid")
   })

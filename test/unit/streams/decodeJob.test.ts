@@ -5,7 +5,7 @@ import { secret, specsWithASecret } from "../../support/secretSpecs.ts"
 
 type Fields = Readonly<Record<string, string>>
 
-const entry = (kind: JobKind, fields: Fields | null, deliveries = 1) => ({ stream: "s", kind, entryId: "1-0", fields, deliveries })
+const entry = (kind: JobKind, fields: Fields | null, deliveries = 1) => ({ stream: "s", kind, life: "", entryId: "1-0", fields, deliveries })
 const start = (change: Fields = {}): Fields => ({ game_id: "g1", image_ref: "galaxy/engine:1.4.2", ...change })
 const stop = (change: Fields = {}): Fields => ({ game_id: "g1", reason: "finished", ...change })
 const without = (fields: Fields, name: string): Fields => Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name))

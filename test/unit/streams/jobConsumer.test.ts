@@ -29,24 +29,25 @@ interface World {
 }
 
 /** A consumer as main.ts runs it. */
-const consuming = <A, E>(body: (world: World) => Effect.Effect<A, E>, clock?: Clock.Clock) =>
+const consuming = <A, E>(body: (world: World) => Effect.Effect<A, E>, { clock, maxAgeMs, startMs = 0 }: { readonly clock?: Clock.Clock; readonly maxAgeMs?: number; readonly startMs?: number } = {}) =>
   Effect.gen(function*() {
+    yield* TestClock.setTime(startMs)
     const store = yield* FakeStore
     const streams = yield* FakeStreams
     const real = yield* GameWriter
     const database: World["database"] = { refuses: () => undefined, asked: 0 }
     const choosy: GameWriter["Service"] = {
       ...real,
-      takeJobs: (jobs) => Effect.suspend(() => {
+      takeJobs: (jobs, again) => Effect.suspend(() => {
         database.asked++
         const reason = jobs.map(database.refuses).find((each) => each !== undefined)
         const refusal = Effect.fail(new StoreError({ operation: "take_jobs", reason: reason ?? "Invalid", message: "no" }))
-        return reason === undefined ? real.takeJobs(jobs) : reason === "Timeout" ? Effect.delay(refusal, "10 seconds") : refusal
+        return reason === undefined ? real.takeJobs(jobs, again) : reason === "Timeout" ? Effect.delay(refusal, "10 seconds") : refusal
       })
     }
     const looks: Array<string> = []
     const enqueue = (gameId: string, kind: JobKind) => Effect.sync(() => void looks.push(`${kind} ${gameId}`))
-    const consumer = supervise("job consumer", consumeJobs({ enqueue })).pipe(
+    const consumer = supervise("job consumer", consumeJobs({ enqueue, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) })).pipe(
       Effect.provideService(GameWriter, choosy), Effect.provideService(Clock.Clock, clock ?? (yield* Clock.Clock))
     )
     yield* Effect.forkChild(consumer)
@@ -147,6 +148,59 @@ describe("the job consumer", () => {
         streams.answers.up()
         yield* TestClock.adjust("20 seconds")
         assert.deepStrictEqual(taken(), ["start g1"])
-      }), clock)
+      }), { clock })
     }))
+
+  it.effect("takes an entry id that is used again after Redis was wiped as a new job, and one that is delivered again as none", () =>
+    consuming(Effect.fnUntraced(function*({ streams, store, taken }) {
+      const send = (game: string) => streams.add(jobStreams.start, { game_id: game, image_ref: image }, "1-0")
+      send("g1")
+      yield* TestClock.adjust("1 second")
+      streams.wipe()
+      send("g2")
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(taken(), ["start g1", "start g2"])
+      assert.lengthOf([...store.jobs.values()].filter(({ entry_id }) => entry_id === "1-0"), 2)
+    }), { maxAgeMs: 60_000 }))
+
+  it.effect("answers what is older than the greatest age as stale, and touches nothing for it", () =>
+    consuming(Effect.fnUntraced(function*({ looks, start, store, streams, told }) {
+      streams.answers.down()
+      const old = start("old")
+      const stop = streams.stopJob({ game_id: "old", reason: "finished" })
+      yield* TestClock.adjust("2 minutes")
+      const young = start("young")
+      streams.add(jobStreams.start, { game_id: "said", image_ref: image, requested_at_ms: String(Date.UTC(2025, 0, 1)) }, "7-0")
+      streams.answers.up()
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(told("job_results").map(({ error_code, game_id }) => [game_id, error_code]).sort(), [["old", "stale"], ["old", "stale"], ["said", "stale"]])
+      assert.deepStrictEqual([...store.games.keys()], ["young"])
+      assert.deepStrictEqual(looks, ["start young"])
+      assert.deepStrictEqual([told("dead_jobs"), streams.pending(jobStreams.start)], [[], []])
+      assert.isTrue([old, stop, young].every((id) => [...store.jobs.values()].some(({ entry_id }) => entry_id === id)))
+    }), { maxAgeMs: 60_000, startMs: Date.UTC(2026, 0, 1) }))
+
+  it.effect("reads again, in their order and before any newer one, the jobs that a database lost when it failed over", () =>
+    consuming(Effect.fnUntraced(function*({ start, store, streams, taken }) {
+      start("kept")
+      yield* TestClock.adjust("20 seconds")
+      const before = { games: new Map(store.games), jobs: new Map(store.jobs) }
+      for (let index = 0; index < 100; index++) {
+        start(`lost${index}`)
+        yield* TestClock.adjust(10)
+      }
+      streams.stopJob({ game_id: "lost5", reason: "finished" })
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(streams.pending(jobStreams.start), [])
+      store.loseAllBut(before.games, before.jobs)
+      store.history.current = "2"
+      start("lost5")
+      yield* TestClock.adjust("3 seconds")
+      const games = taken()
+      assert.deepStrictEqual(games.slice(0, 3), ["start kept", "start lost0", "start lost1"])
+      assert.deepStrictEqual(games.filter((job) => job.endsWith(" lost5")), ["start lost5", "stop lost5", "start lost5"])
+      assert.lengthOf(games, 103)
+      assert.strictEqual(store.history.noted, "2")
+      assert.deepInclude(store.games.get("lost5"), { state: "running" })
+    }), { startMs: Date.UTC(2026, 0, 1) }))
 })

@@ -56,6 +56,33 @@ describe("the outbox relay", () => {
       assert.strictEqual(world.outbox.size, 0)
     }).pipe(onFakes))
 
+  it.effect("strikes out a moment after it sent, and sends again, as what it was, what a server may have lost that failed meanwhile", () =>
+    Effect.gen(function*() {
+      const { streams, tell, world } = yield* relaying()
+      yield* tell("job_results", 2)
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(world.outbox.size, 0)
+      yield* tell("job_results", 3)
+      yield* TestClock.adjust(500)
+      assert.strictEqual(world.outbox.size, 3)
+      // Another server answers, without what was told last.
+      streams.wipe()
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(streams.told("job_results").map(({ n }) => n), ["0", "1", "2"])
+      assert.deepStrictEqual(streams.told("job_results").map(({ event_id }) => event_id), world.told.slice(2).map(({ event_id }) => event_id))
+      assert.strictEqual(world.outbox.size, 0)
+      assert.strictEqual(streams.log.length, 8)
+    }).pipe(onFakes))
+
+  it.effect("keeps no more than a bounded number of what it sent", () =>
+    Effect.gen(function*() {
+      const { numbers, tell, world } = yield* relaying()
+      yield* tell("job_results", 6000)
+      yield* TestClock.adjust(100)
+      assert.lengthOf(numbers("job_results"), 6000)
+      assert.isAtMost(world.outbox.size, 2500)
+    }).pipe(onFakes))
+
   it.effect("sends nothing again that was sent when another topic's messages were lost", () =>
     Effect.gen(function*() {
       let away = true

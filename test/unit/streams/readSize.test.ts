@@ -3,7 +3,7 @@ import { ReadSize } from "../../../src/streams/redis/ReadSize.ts"
 import type { JobStreamEntry } from "../../../src/streams/Streams.ts"
 
 const reply = (count: number, chars: number): ReadonlyArray<JobStreamEntry> =>
-  Array.from({ length: count }, () => ({ stream: "s", kind: "start", entryId: "1-0", fields: { spec: "x".repeat(chars) }, deliveries: 1 }))
+  Array.from({ length: count }, () => ({ stream: "s", kind: "start", life: "", entryId: "1-0", fields: { spec: "x".repeat(chars) }, deliveries: 1 }))
 
 describe("the size of a read", () => {
   it("begins small, and is large after a few full replies of small entries", () => {

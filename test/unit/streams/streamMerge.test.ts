@@ -3,7 +3,7 @@ import { type NextRead, StreamMerge } from "../../../src/streams/redis/StreamMer
 import type { JobStreamEntry } from "../../../src/streams/Streams.ts"
 
 const entry = (stream: string, entryId: string): JobStreamEntry =>
-  ({ stream, entryId, kind: stream === "start" ? "start" : "stop", fields: {}, deliveries: 1 })
+  ({ stream, life: "", entryId, kind: stream === "start" ? "start" : "stop", fields: {}, deliveries: 1 })
 
 /** A consumer group of one consumer, as Redis keeps it: what was written, what was delivered, what is pending. */
 class Group {
