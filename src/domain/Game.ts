@@ -21,6 +21,8 @@ export interface Game {
   readonly restartPolicy: RestartPolicy
   /** As stored: decoded with `decodeSpec` where it is used, because the database lets in what the Schema refuses. */
   readonly spec: unknown
+  /** Set where the spec is too large to be read; `spec` is none then. */
+  readonly specBytes?: number
   /** Bumped by a trigger whenever what is desired changes. Starts at 1. */
   readonly generation: number
 }

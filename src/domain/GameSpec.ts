@@ -8,6 +8,8 @@ import { Result, Schema, SchemaIssue } from "effect"
 import { isOwnLabel } from "./labels.ts"
 import { durationPattern, memoryPattern, parseMemoryBytes } from "./Quantity.ts"
 
+/** Of its text, as the database says it. */
+export const maximumSpecBytes = 262_144
 const noNul = Schema.makeFilter((text: string) => text.includes("\0") ? "takes text without NUL bytes" : undefined)
 const Text = Schema.String.check(Schema.isMaxLength(131_072), noNul)
 /** A record whose keys are checked one by one, so that the path of the refusal names the key. */

@@ -2,7 +2,7 @@
 import { Result } from "effect"
 import { type Admission, admissionProblem, noLimits } from "./Admission.ts"
 import type { DesiredState, Game, RestartPolicy } from "./Game.ts"
-import { decodeSpec, emptySpec, type GameSpec, type SpecProblem } from "./GameSpec.ts"
+import { decodeSpec, emptySpec, type GameSpec, maximumSpecBytes, type SpecProblem } from "./GameSpec.ts"
 import { imageRefProblem } from "./ImageRef.ts"
 import { specHash } from "./specHash.ts"
 
@@ -23,8 +23,10 @@ export interface Row {
   readonly revision: Revision
 }
 
+const tooLarge = (bytes: number): SpecProblem => ({ path: "", message: `has ${bytes} bytes or more; it takes at most ${maximumSpecBytes}` })
+
 export const decodeRow = (game: Game, admission: Admission = noLimits): Row => {
-  const spec = decodeSpec(game.spec)
+  const spec = game.specBytes === undefined ? decodeSpec(game.spec) : Result.fail(tooLarge(game.specBytes))
   const imageProblem = imageRefProblem(game.imageRef)
   const valid = Result.isSuccess(spec) ? spec.success : emptySpec
   return {

@@ -21,6 +21,8 @@ export interface JobStreamEntry {
   readonly fields: Readonly<Record<string, string>> | null
   /** How often it was delivered, this time included. */
   readonly deliveries: number
+  /** It was delivered so often without an end that nobody reads it any more; `fields` is null. */
+  readonly isUnread?: boolean
 }
 
 /** Milliseconds of an entry id `<ms>-<n>`, by Redis' clock. */

@@ -9,13 +9,13 @@ import { type Admission, admissionProblem, noLimits } from "../domain/Admission.
 import type { Failure } from "../domain/ErrorCode.ts"
 import { RestartPolicy } from "../domain/Game.ts"
 import { type GameId, isGameId } from "../domain/GameId.ts"
-import { decodeSpec, type GameSpec } from "../domain/GameSpec.ts"
+import { decodeSpec, type GameSpec, maximumSpecBytes } from "../domain/GameSpec.ts"
 import { imageRefProblem } from "../domain/ImageRef.ts"
 import { type JobIntake, StopReason, type StartWish, type StopWish } from "../domain/Job.ts"
 import { entryMs, type JobStreamEntry } from "./Streams.ts"
 
 /** A value longer than this is refused before anything reads it. */
-const maximumChars = { field: 1024, spec: 256 * 1024 }
+const maximumChars = { field: 1024, spec: maximumSpecBytes }
 /** What is kept of an entry for people to look at. */
 const keptFields = 64
 /** A job that was delivered this often, and that the database refuses by itself, is given up. */
@@ -24,6 +24,9 @@ export const maximumDeliveries = 5
 type Fields = Readonly<Record<string, string>>
 
 export const decodeJob = (entry: JobStreamEntry, admission: Admission = noLimits): JobIntake => {
+  if (entry.isUnread) {
+    return refused(entry, {}, dead(`delivered ${entry.deliveries} times and never taken: it is given up unread, it may be too big for a controller`))
+  }
   if (entry.fields === null) return refused(entry, {}, dead("the entry was trimmed from its stream before it was taken"))
   const decoded: Result.Result<StartWish | StopWish, Refusal> = entry.kind === "start" ? startWish(entry.fields, admission) : stopWish(entry.fields)
   return Result.isSuccess(decoded)
@@ -154,6 +157,9 @@ const specOf = (text: string | undefined): Result.Result<Readonly<Record<string,
     return Result.fail("spec is no JSON; it takes a JSON object")
   }
   const spec = decodeSpec(value)
+  // With a blank after each comma and colon, as the database counts, or more.
+  const bytes = Result.isSuccess(spec) ? Buffer.byteLength(JSON.stringify(value, null, 1)) : 0
+  if (bytes > maximumSpecBytes) return Result.fail(`spec has ${bytes} bytes; it takes at most ${maximumSpecBytes}`)
   return Result.isSuccess(spec)
     ? Result.succeed(value as Readonly<Record<string, unknown>>)
     : Result.fail(`spec${spec.failure.path === "" ? "" : `.${spec.failure.path}`}: ${spec.failure.message}`)

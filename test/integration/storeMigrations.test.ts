@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
 import postgres from "postgres"
+import { decodeRow } from "../../src/domain/Row.ts"
 import { migrate } from "../../src/store/migrate.ts"
 import type { StoreError } from "../../src/store/StoreError.ts"
 import { acquireDatabase } from "../../src/store/postgres/client.ts"
@@ -63,6 +64,23 @@ describe("a database of an older version", () => {
     const changes = await sql<Array<{ word: string }>>`SELECT kind || ' ' || game_id AS word FROM rtmanager.changes`
     assert.sameMembers(changes.map(({ word }) => word), ["row quiet", "record quiet", "record stopping", "record exchanged", "record starting"])
   }))
+})
+
+describe("rows of a size that no controller can hold", () => {
+  const megabytes = (count: number) => JSON.stringify({ env: { A: "x".repeat(count * 1024 * 1024) } })
+
+  it("from before there was a limit stop no migration, are told as unusable, and can be stopped and removed", withOld("0004", async (sql, url) => {
+    for (const id of ["a", "b"]) await sql`INSERT INTO rtmanager.games (game_id, image_ref, spec) VALUES (${id}, 'a:1', ${megabytes(30)}::text::jsonb)`
+    await migrate(url)
+    const { game } = await load(url, "a")
+    assert.deepInclude(game, { state: "running", spec: {} })
+    assert.match(decodeRow(game!).problem?.message ?? "", /^has \d+ bytes or more; it takes at most 262144$/)
+    assert.match(await sql`UPDATE rtmanager.games SET restart_policy = 'never' WHERE game_id = 'a'`.then(() => "", String), /spec of a game to run takes at most 262144 bytes/)
+    await sql`UPDATE rtmanager.games SET state = 'stopped' WHERE game_id = 'a'`
+    await sql`DELETE FROM rtmanager.games WHERE game_id IN ('a', 'b')`
+    assert.deepInclude((await load(url, "a")).game, { state: "removed", generation: 3 })
+    assert.deepInclude((await load(url, "b")).game, { state: "removed", generation: 2 })
+  }), 60_000)
 })
 
 describe("the functions", () => {

@@ -37,6 +37,47 @@ describe("Redis itself", () => {
     assert.deepStrictEqual(await Effect.runPromise(streams.read(10)), [])
   }))
 
+  const large = "x".repeat(64 * 1024 * 1024)
+  /** Delivered so often to somebody who died over it. */
+  const died = async ({ name, options, redis }: Opened, ids: ReadonlyArray<string>, times: number) => {
+    await redis.xgroup("CREATE", `${name}:start`, options.group, "0", "MKSTREAM").catch(() => {})
+    await redis.xreadgroup("GROUP", options.group, "dead", "COUNT", 0, "STREAMS", `${name}:start`, ">")
+    for (const id of ids) await redis.call("XCLAIM", `${name}:start`, options.group, options.consumer, "0", id, "RETRYCOUNT", String(times), "JUSTID")
+  }
+
+  it("asks for no entry that five deliveries did not take, and gives those beside it", opened(async (own) => {
+    const ids = [await own.add("start", { game_id: "g1" }), await own.add("start", { game_id: "g2", spec: large }), await own.add("start", { game_id: "g3" })]
+    await died(own, ids, 1)
+    await died(own, ids.slice(1, 2), 5)
+    await own.redis.config("RESETSTAT")
+    const sent = async () => Number(/total_net_output_bytes:(\d+)/.exec(await own.redis.info("stats"))![1])
+    const seen: Array<readonly [string, string | undefined, boolean | undefined]> = []
+    for (let reads = 0; seen.length < 3 && reads < 9; reads++) {
+      const found = await Effect.runPromise(own.streams.read(10))
+      seen.push(...found.map(({ entryId, fields, isUnread }) => [entryId, fields?.game_id, isUnread] as const))
+      await Effect.runPromise(own.streams.acknowledge(found))
+    }
+    assert.deepStrictEqual(seen, [[ids[1]!, undefined, true], [ids[0]!, "g1", undefined], [ids[2]!, "g3", undefined]])
+    assert.isBelow(await sent(), 1024 * 1024, "its body never left Redis")
+    assert.deepStrictEqual(await own.pending("start"), [])
+  }), 30_000)
+
+  it("takes over no such entry from a controller that died of it", opened(async (own) => {
+    await Effect.runPromise(own.streams.read(10))
+    const ids = [await own.add("start", { game_id: "g1", spec: large })]
+    await died(own, ids, 5)
+    await own.redis.config("RESETSTAT")
+    const [found] = await Effect.runPromise(own.streams.reclaim(0, 10))
+    assert.deepInclude(found, { entryId: ids[0]!, fields: null, isUnread: true })
+    assert.isBelow(Number(/total_net_output_bytes:(\d+)/.exec(await own.redis.info("stats"))![1]), 1024 * 1024)
+  }), 30_000)
+
+  it("gives up no small entry unread, however often an outage had it delivered", opened(async (own) => {
+    const id = await own.add("start", { game_id: "g1" })
+    await died(own, [id], 50)
+    assert.deepStrictEqual((await Effect.runPromise(own.streams.read(10))).map(({ fields }) => fields?.game_id), ["g1"])
+  }))
+
   it("gives again, on a new connection, what an old one was given when it broke", opened(async (own) => {
     const { add, redis, streams } = own
     await add("start", { game_id: "g1" })

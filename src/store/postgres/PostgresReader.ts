@@ -1,5 +1,6 @@
 /** GameReader on PostgreSQL: one statement a call. */
 import { Effect } from "effect"
+import { maximumSpecBytes } from "../../domain/GameSpec.ts"
 import { GameReader } from "../GameReader.ts"
 import { gameChanges, type HeartbeatOptions } from "./changes.ts"
 import { changesOf, selectChanges } from "./changesSince.ts"
@@ -18,7 +19,12 @@ export const makePostgresReader = ({ ping, query }: Database, options: ReaderOpt
   load: (gameId) =>
     query("load", (sql) => sql`
       SELECT
-        (SELECT to_json(g) FROM rtmanager.games g WHERE g.game_id = ${gameId}) AS game,
+        (SELECT json_build_object('state', g.state, 'image_ref', g.image_ref, 'restart_policy', g.restart_policy, 'generation', g.generation,
+            'spec', CASE WHEN s.bytes <= ${maximumSpecBytes} THEN g.spec END, 'spec_bytes', s.bytes)
+          -- As it is stored first: to write out a hundred megabytes takes seconds.
+          FROM rtmanager.games g, LATERAL (
+            SELECT CASE WHEN pg_column_size(g.spec) > ${maximumSpecBytes} THEN pg_column_size(g.spec) ELSE octet_length(g.spec::text) END AS bytes OFFSET 0
+          ) s WHERE g.game_id = ${gameId}) AS game,
         (SELECT to_json(r) FROM rtmanager.runtime_records r WHERE r.game_id = ${gameId}) AS record,
         (SELECT json_agg(json_build_object('id', j.id, 'kind', j.kind, 'entry_id', j.entry_id, 'generation', j.generation) ORDER BY j.id)
           FROM rtmanager.jobs j WHERE j.game_id = ${gameId} AND j.outcome IS NULL) AS jobs,

@@ -3,6 +3,7 @@ import { Effect, Result, Schema, SchemaIssue } from "effect"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
 import { DesiredState, type Game, RestartPolicy } from "../../domain/Game.ts"
 import { GameId } from "../../domain/GameId.ts"
+import { maximumSpecBytes } from "../../domain/GameSpec.ts"
 import { HealthEventType } from "../../domain/Health.ts"
 import { JobKind, type PendingJob } from "../../domain/Job.ts"
 import type { GameState, SurveyRow } from "../GameReader.ts"
@@ -15,7 +16,9 @@ const GameColumns = Schema.Struct({
   restart_policy: RestartPolicy,
   generation: Schema.Number,
   /** Decoded where it is used, because the database lets in what its Schema refuses. */
-  spec: Schema.optionalKey(Schema.Unknown)
+  spec: Schema.optionalKey(Schema.Unknown),
+  /** Of its text; a spec that is larger than allowed is not answered. */
+  spec_bytes: Schema.optionalKey(Schema.Number)
 })
 export type GameDocument = typeof GameColumns.Encoded
 
@@ -42,7 +45,8 @@ const toGame = (gameId: GameId, columns: typeof GameColumns.Type): Game => ({
   imageRef: columns.image_ref,
   restartPolicy: columns.restart_policy,
   spec: columns.spec ?? {},
-  generation: columns.generation
+  generation: columns.generation,
+  ...(columns.spec_bytes !== undefined && columns.spec_bytes > maximumSpecBytes ? { specBytes: columns.spec_bytes } : {})
 })
 
 const toJob = ({ entry_id, generation, id, kind }: typeof JobColumns.Type): PendingJob => ({ id, kind, entryId: entry_id, generation })

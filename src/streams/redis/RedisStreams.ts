@@ -6,6 +6,7 @@ import { makeBlockingReader } from "./blockingReader.ts"
 import { byEntryId, isNoGroup, makeRedisLink, type RedisLink, type RedisOptions } from "./client.ts"
 import { inOrder, recentOf } from "./recent.ts"
 import { reclaim } from "./reclaim.ts"
+import { Suspects } from "./Suspects.ts"
 
 export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOptions): Effect.fn.Return<
   Streams["Service"],
@@ -13,7 +14,8 @@ export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOption
   Scope.Scope
 > {
   const link = yield* makeRedisLink(options.url, `${options.consumer}-commands`)
-  const reader = yield* makeBlockingReader(options)
+  const suspects = new Suspects()
+  const reader = yield* makeBlockingReader(options, suspects)
   const jobStreams = Object.entries(options.jobs) as ReadonlyArray<[JobKind, string]>
   /** Trimmed entries that were told and not acknowledged, by stream. */
   const told = new Map(jobStreams.map(([, stream]) => [stream, new Set<string>()]))
@@ -24,7 +26,7 @@ export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOption
       Effect.catchIf(what(kind, stream), isRefused, () => Effect.succeed<ReadonlyArray<A>>([])))
 
   const reclaimFrom = Effect.fnUntraced(function*(kind: JobKind, stream: string, minIdleMs: number, count: number) {
-    const found = yield* reclaim(link, options, { stream, kind, life: yield* reader.life(stream), minIdleMs, count, told: told.get(stream)! })
+    const found = yield* reclaim(link, options, { stream, kind, life: yield* reader.life(stream), minIdleMs, count, told: told.get(stream)!, suspects })
     const oldest = yield* oldestOf(link, options, stream)
     if (oldest === undefined) oldestPending.delete(stream)
     else oldestPending.set(stream, oldest)
@@ -51,6 +53,7 @@ export const makeRedisStreams = Effect.fnUntraced(function*(options: RedisOption
       Effect.forEach([...Map.groupBy(entries, ({ stream }) => stream)], ([stream, mine]) =>
         link.use("xack", (redis) => redis.xack(stream, options.group, ...mine.map(({ entryId }) => entryId))).pipe(
           Effect.catchIf(isNoGroup, () => Effect.void),
+          Effect.tap(Effect.sync(() => suspects.acknowledged(stream, mine.map(({ entryId }) => entryId)))),
           // It holds up no other stream; they stay pending, and are delivered again.
           Effect.catchIf(isRefused, (error) => Effect.logWarning("entries of a job stream cannot be acknowledged", { stream }, error)),
           Effect.tap(Effect.sync(() => mine.forEach(({ entryId }) => told.get(stream)?.delete(entryId))))

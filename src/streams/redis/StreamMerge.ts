@@ -49,6 +49,11 @@ export class StreamMerge {
     return [...this.#positions.values()].every(({ after, mark }) => after === ">" && isDrained(mark) && mark[0] === this.#newestMs)
   }
 
+  /** Whether this consumer's own pending entries are still read. */
+  get isPending(): boolean {
+    return [...this.#positions.values()].some(({ after }) => after !== ">")
+  }
+
   next(): NextRead {
     const lowest = this.#lowest()
     const wanted = [...this.#positions].filter(([, { mark }]) =>

@@ -7,12 +7,14 @@ import { Effect, type Scope } from "effect"
 import { monotonicMs } from "../../clock/monotonic.ts"
 import type { JobKind } from "../../domain/Job.ts"
 import { type JobStreamEntry, StreamsError } from "../Streams.ts"
+import { Asked } from "./Asked.ts"
 import { makeBrokenStreams } from "./BrokenStreams.ts"
 import { deliveriesOf, isCrossSlot, isElsewhere, isNoGroup, makeRedisLink, type RedisLink, type RedisOptions, toFields } from "./client.ts"
 import type { RedisClient } from "./connect.ts"
 import { beginLife, lifeOf } from "./life.ts"
 import { ReadSize } from "./ReadSize.ts"
-import { type NextRead, StreamMerge } from "./StreamMerge.ts"
+import type { NextRead } from "./StreamMerge.ts"
+import { makeLookOver, type Suspects } from "./Suspects.ts"
 
 /** How long Redis waits for an entry; then it answers null, which proves that the link carries. */
 const blockMs = 2000
@@ -36,35 +38,7 @@ export interface BlockingReader {
 
 type Reply = Array<[string, Array<[string, Array<string> | null]>]> | null
 
-/** What was asked for last, and what comes next. */
-class Asked {
-  merge: StreamMerge
-  served: RedisClient | undefined
-  /** The streams are read one by one. */
-  apart = false
-  /** The next read begins anew. */
-  stale = false
-  /** Of each stream, as long as the connection and the group are the same. */
-  readonly lives = new Map<string, string>()
-  last: NextRead = { from: [], mayBlock: false }
-
-  constructor(streams: ReadonlyArray<string>) {
-    this.merge = new StreamMerge(streams)
-  }
-
-  begin(streams: ReadonlyArray<string>): void {
-    this.merge = new StreamMerge(streams)
-    this.stale = false
-    this.lives.clear()
-  }
-
-  next(): NextRead {
-    this.last = this.apart ? this.merge.nextAlone() : this.merge.next()
-    return this.last
-  }
-}
-
-export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOptions): Effect.fn.Return<BlockingReader, never, Scope.Scope> {
+export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOptions, suspects: Suspects): Effect.fn.Return<BlockingReader, never, Scope.Scope> {
   const kinds = new Map(Object.entries(options.jobs).map(([kind, stream]) => [stream, kind as JobKind]))
   const streams = [...kinds.keys()]
   const link = yield* makeRedisLink(options.url, `${options.consumer}-reader`)
@@ -75,10 +49,16 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
     asked.stale = true
   })
 
+  const lookOver = makeLookOver(link, options, suspects)
+
+  /** undefined: it begins anew, and nothing was read. */
   const ask = (count: number) =>
     link.use("xreadgroup", async (redis) => {
-      if (redis !== asked.served || asked.stale) asked.begin(broken.well())
-      asked.served = redis
+      if (redis !== asked.served || asked.stale) {
+        asked.begin(broken.well())
+        asked.served = redis
+        return undefined
+      }
       const next = asked.next()
       return { next, found: entriesOf(await readGroup(redis, options, next, count, asked.apart ? turnMs : blockMs), kinds) }
     })
@@ -95,9 +75,15 @@ export const makeBlockingReader = Effect.fnUntraced(function*(options: RedisOpti
     const begunMs = yield* monotonicMs
     const ready: Array<JobStreamEntry> = []
     for (;;) {
-      const count = Math.min(most, size.count)
+      // Before anything that is pending is read.
+      const { hopeless, isCareful } = yield* lookOver(asked.merge, broken.well().map((stream) => ({ stream, kind: kinds.get(stream)! })))
+      if (hopeless.length > 0) return yield* alive(hopeless)
+      const count = isCareful && asked.merge.isPending ? 1 : Math.min(most, size.count)
       const sentMs = yield* monotonicMs
-      const { found, next } = yield* ask(count)
+      const answer = yield* ask(count)
+      if (answer === undefined) continue
+      const { found, next } = answer
+      suspects.saw(found)
       const nowMs = yield* monotonicMs
       size.saw(found, count, next.mayBlock ? 0 : nowMs - sentMs)
       const entries = yield* counted(link, options, next, yield* alive(found))

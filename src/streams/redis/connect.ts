@@ -7,7 +7,7 @@ export const answerDeadlineMs = 5000
 
 /** What both clients have, and is used. */
 export type RedisClient = Pick<Redis,
-  "multi" | "pipeline" | "xack" | "xadd" | "xgroup" | "xinfo" | "xpending" | "xrange" | "xreadgroup" | "disconnect">
+  "memory" | "multi" | "pipeline" | "xack" | "xadd" | "xgroup" | "xinfo" | "xpending" | "xrange" | "xreadgroup" | "disconnect">
 
 export interface Connection {
   readonly redis: RedisClient

@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import type { JobKind } from "../../domain/Job.ts"
 import type { JobStreamEntry, StreamsError } from "../Streams.ts"
 import { isNoGroup, type PendingEntry, type RedisLink, type RedisOptions, toFields } from "./client.ts"
+import { type Suspects, suspicionOf } from "./Suspects.ts"
 
 export interface Reclaim {
   readonly stream: string
@@ -16,6 +17,7 @@ export interface Reclaim {
   readonly count: number
   /** Trimmed entries that were told already. */
   readonly told: ReadonlySet<string>
+  readonly suspects: Suspects
 }
 
 export const reclaim = Effect.fnUntraced(function*(link: RedisLink, options: RedisOptions, asked: Reclaim): Effect.fn.Return<
@@ -23,8 +25,12 @@ export const reclaim = Effect.fnUntraced(function*(link: RedisLink, options: Red
   StreamsError
 > {
   const { kind, life, stream } = asked
-  const stale = (yield* staleEntries(link, options, asked)).filter(([id]) => !asked.told.has(id))
-  if (stale.length === 0) return []
+  const open = (yield* staleEntries(link, options, asked)).filter(([id]) => !asked.told.has(id))
+  if (open.length === 0) return []
+  // A controller that died left them: what may have killed it is not read, whatever else waits.
+  const { hopeless, isCareful } = yield* suspicionOf(link, options, asked)
+  if (hopeless.length > 0) return hopeless
+  const stale = isCareful ? open.slice(0, 1) : open
   const bodies = yield* link.use("xrange", async (redis) => {
     const pipeline = redis.pipeline()
     for (const [id] of stale) pipeline.xrange(stream, id, id)
@@ -37,7 +43,9 @@ export const reclaim = Effect.fnUntraced(function*(link: RedisLink, options: Red
     }
     results(await pipeline.exec())
   })
-  return stale.map(([entryId, , , count], index) => ({ stream, kind, life, entryId, fields: toFields(bodies[index] ?? null), deliveries: count + 1 }))
+  const entries = stale.map(([entryId, , , count], index) => ({ stream, kind, life, entryId, fields: toFields(bodies[index] ?? null), deliveries: count + 1 }))
+  asked.suspects.saw(entries)
+  return entries
 })
 
 const staleEntries = (link: RedisLink, { group }: RedisOptions, { count, minIdleMs, stream, told }: Reclaim) =>
