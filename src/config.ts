@@ -47,7 +47,7 @@ const name: Kind<string> = { takes: "letters, digits, _ . and -", read: (text) =
 const streamName: Kind<string> = { takes: "1 to 200 printable characters", read: (text) => /^[!-~]{1,200}$/.test(text) ? text : undefined }
 const folder: Kind<string> = { takes: "an absolute path", read: (text) => text.startsWith("/") ? text : undefined }
 const dockerHost: Kind<string> = {
-  takes: "unix:///path/to.sock or tcp://host:port",
+  takes: "unix:///path/to.sock, tcp://host:port or https://host:port",
   read: (text) => URL.canParse(text) && ["unix:", "tcp:", "http:", "https:"].includes(new URL(text).protocol) ? text : undefined
 }
 const address: Kind<{ readonly host: string; readonly port: number }> = {

@@ -7,7 +7,7 @@ import type { GameId } from "../../src/domain/GameId.ts"
 import type { Observation } from "../../src/domain/Observation.ts"
 import { type ContainerEngine, type EngineError, isAnswer } from "../../src/engine/ContainerEngine.ts"
 import { GameWriter } from "../../src/store/GameWriter.ts"
-import type { GameReader } from "../../src/store/GameReader.ts"
+import { type GameReader, jobsRead } from "../../src/store/GameReader.ts"
 import type { StoreError } from "../../src/store/StoreError.ts"
 import { apply, startFailure } from "./act/apply.ts"
 import { Exchanges } from "./act/Exchanges.ts"
@@ -83,12 +83,14 @@ const carryOut = Effect.fnUntraced(function*(seen: Observation, plan: Plan, run:
       return { outcome: undefined, next: step.againMs === null ? doneForNow : { _tag: "RequeueAfter", ms: step.againMs } }
     case "Record":
       yield* commit(step.commit)
-      // An answer to a job that changed nothing leaves nothing to look at again.
-      return { outcome: undefined, next: plan.reason === "AlreadySo" && seen.record?.status === "running" ? doneForNow : again }
+      // An answer to a job that changed nothing leaves nothing to look at again, but for the jobs that were too many to be read.
+      return { outcome: undefined, next: plan.reason === "AlreadySo" && seen.record?.status === "running" && !hasMoreJobs(seen) ? doneForNow : again }
     case "Act":
       return isSlow(step.action) && !(yield* run.admitSlow) ? { outcome: undefined, next: later } : yield* actOn(seen, step.action, run, options)
   }
 })
+
+const hasMoreJobs = ({ jobs }: Observation): boolean => jobs.length >= jobsRead.oldest + jobsRead.newest
 
 /** An exchange waits for its turn; whoever needs none gives up the one it waited for. */
 const hasTurn = Effect.fnUntraced(function*(gameId: GameId, plan: Plan) {

@@ -7,11 +7,14 @@ import type { PendingJob } from "../domain/Job.ts"
 import type { RuntimeRecord } from "../domain/RuntimeRecord.ts"
 import type { StoreError } from "./StoreError.ts"
 
+/** Of a game's pending jobs so many are read: the newest says what is wanted last, the others are answered bit by bit. */
+export const jobsRead = { oldest: 900, newest: 100 } as const
+
 /** All the database holds of one game, read in one statement. */
 export interface GameState {
   readonly game: Game | null
   readonly record: RuntimeRecord | null
-  /** Taken and unanswered, oldest first. */
+  /** Taken and unanswered, oldest first; of more than `jobsRead` the oldest and the newest. */
   readonly jobs: ReadonlyArray<PendingJob>
   readonly lastHealth: LastHealth | null
 }

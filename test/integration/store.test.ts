@@ -8,7 +8,7 @@ import type { StoreError } from "../../src/store/StoreError.ts"
 import { decodeJob } from "../../src/streams/decodeJob.ts"
 import { leaseContract } from "../contract/lease.contract.ts"
 import { storeContract } from "../contract/store.contract.ts"
-import { commitOf, g1, game, reason, recordOf, surveyAll } from "../contract/store/OpenStore.ts"
+import { answerOf, commitOf, g1, game, reason, recordOf, surveyAll } from "../contract/store/OpenStore.ts"
 import { holding, openStore, withLease, withOpenStore as opened } from "../support/openStore.ts"
 import { until } from "../support/until.ts"
 
@@ -150,6 +150,21 @@ describe("PostgreSQL itself", () => {
     assert.notMatch(plan, /Seq Scan on (games|runtime_records|jobs)/)
     const touched = [...plan.matchAll(/Rows Removed by Filter: (\d+)|rows=(\d+) loops=(\d+)\)/g)].map(([, removed, rows, loops]) => Number(removed ?? Number(rows) * Number(loops)))
     assert.isBelow(Math.max(...touched), 20, plan)
+  }))
+
+  it("loads and answers a game with a hundred thousand jobs in far less than a second a bit", opened(async ({ insert, reader, sql, writer }) => {
+    await insert("g1", "a:1")
+    await sql`INSERT INTO rtmanager.jobs (stream, entry_id, kind, game_id, payload, generation)
+      SELECT 's', n || '-0', 'start', 'g1', '{}', 1 FROM generate_series(1, 107000) n`
+    await sql`ANALYZE rtmanager.jobs`
+    for (let round = 0; round < 3; round++) {
+      const startedMs = Date.now()
+      const { jobs } = await run(reader.load(g1))
+      await run(writer.commit(commitOf({ answers: jobs.map((job) => answerOf(job)) })))
+      assert.isBelow(Date.now() - startedMs, 3000)
+      assert.lengthOf(jobs, 1000)
+    }
+    assert.strictEqual((await sql`SELECT 1 FROM rtmanager.jobs WHERE outcome IS NOT NULL`).length, 3000)
   }))
 
   it("surveys a game whose record somebody deleted, as one that has none yet", opened(async ({ insert, reader, sql }) => {

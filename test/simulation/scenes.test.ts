@@ -77,6 +77,30 @@ describe("the whole system, story by story", () => {
       assert.deepStrictEqual(engine.of(game).map(({ id }) => id), [old!.id])
     }))
 
+  scene("a game gets an answer to each of its jobs within seconds, however many they are", (simulation) =>
+    Effect.gen(function*() {
+      const { store, streams } = simulation
+      store.insert({ ...row, restart_policy: "never" })
+      yield* TestClock.adjust("35 seconds")
+      for (let count = 0; count < 2500; count++) streams.startJob({ game_id: game, image_ref: images.present })
+      yield* TestClock.adjust("20 seconds")
+      assert.lengthOf(results(simulation), 2500)
+      assert.deepStrictEqual(store.waitingGames, [])
+    }))
+
+  scene("a game that is over is settled by a resync, and every one after that passes it over until its row is written", (simulation) =>
+    Effect.gen(function*() {
+      const { store } = simulation
+      store.insert({ ...row, state: "stopped" })
+      yield* TestClock.adjust("70 seconds")
+      assert.deepStrictEqual([store.surveyed("open", "", 9), store.surveyed("settled", "", 9)], [[], [game]])
+      store.update(game, { state: "running" })
+      assert.deepStrictEqual(store.surveyed("open", "", 9), [game])
+      yield* TestClock.adjust("70 seconds")
+      assert.strictEqual(store.records.get(game)?.status, "running")
+      assert.deepStrictEqual(store.surveyed("settled", "", 9), [])
+    }))
+
   scene("a game whose network was pruned starts on the new one, and no failure is told", (simulation) =>
     Effect.gen(function*() {
       const { engine, store } = simulation

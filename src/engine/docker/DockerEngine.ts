@@ -37,18 +37,19 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
   Scope.Scope
 > {
   const client = yield* connect(options, false)
-  const streams = yield* connect(options, true)
+  const pulls = yield* connect(options, true)
+  const events = yield* connect(options, true)
   const versionless = yield* connect(options, true)
   const bare = makeCaller(options.maxInFlight ?? 64, options.permission)
   const deadlines = { ...defaultDeadlines, ...options.deadlines }
-  const { identity, negotiate } = makeIdentity(bare, { versionless, versioned: [client, streams] }, deadlines.ping)
+  const { identity, negotiate } = makeIdentity(bare, { versionless, versioned: [client, pulls, events] }, deadlines.ping)
   const caller = agreeingAnew(bare, negotiate)
   const verbs: Verbs = { client, caller, deadlines }
   const network = makeNetwork(caller, client, options.network)
   const images = makeImages(caller, client)
   const known = new KnownContainers()
   const watch = new StartWatch()
-  const pullOnce = yield* makePull({ client: streams, stallMs: options.pullStallMs, configFolder: options.dockerConfig })
+  const pullOnce = yield* makePull({ client: pulls, stallMs: options.pullStallMs, configFolder: options.dockerConfig })
   const pull = (imageRef: string) => Effect.catchIf(pullOnce(imageRef), isVersionRefused, () => Effect.andThen(negotiate, pullOnce(imageRef)))
   return {
     identity,
@@ -60,7 +61,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     ...makeChanges(verbs),
     hasImage: images.has,
     pull: (imageRef) => Effect.andThen(pull(imageRef), images.pulledId(imageRef)),
-    events: engineEvents({ client: streams, known, watch, greet: negotiate })
+    events: engineEvents({ client: events, known, watch, greet: negotiate })
   }
 })
 

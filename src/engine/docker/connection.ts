@@ -9,14 +9,14 @@ import Docker from "dockerode"
 import { Effect, type Scope } from "effect"
 
 export interface ConnectionOptions {
-  /** `unix:///var/run/docker.sock` or `tcp://host:port`. */
+  /** `unix:///var/run/docker.sock`, `tcp://host:port`, `http://host:port`, or `https://host:port`, which is TLS with or without files. */
   readonly host: string
   /** Use TLS with the files `ca.pem`, `cert.pem` and `key.pem` of this folder. */
   readonly certPath: string | undefined
 }
 
-/** Calls in flight are bounded by the adapter; the agent must never make one wait, for it was let through by then. */
-const maxSockets = 256
+/** What is in flight is bounded by the adapter; the agent must never make a call wait, for it was let through by then. */
+const maxSockets = Infinity
 
 /**
  * The client prints the options of each call into a debug text, hidden properties and all, also when nobody reads it: of
@@ -45,9 +45,12 @@ const target = ({ certPath, host }: ConnectionOptions) => {
   // Not as a URL: a path may have spaces, which an address may not.
   if (host.startsWith("unix://")) return { socketPath: host.slice("unix://".length) }
   const { hostname, port } = new URL(host)
-  const isTls = certPath !== undefined
+  const isTls = speaksTls({ certPath, host })
   return { host: hostname, port: port === "" ? (isTls ? 2376 : 2375) : Number(port), protocol: isTls ? "https" : "http", ...tlsFiles(certPath) }
 }
+
+const speaksTls = ({ certPath, host }: ConnectionOptions): boolean =>
+  !host.startsWith("unix://") && (certPath !== undefined || new URL(host).protocol === "https:")
 
 const tlsFiles = (certPath: string | undefined) => certPath === undefined ? {} : {
   ca: readFileSync(join(certPath, "ca.pem")),
@@ -55,11 +58,9 @@ const tlsFiles = (certPath: string | undefined) => certPath === undefined ? {} :
   key: readFileSync(join(certPath, "key.pem"))
 }
 
-const agentFor = ({ certPath, host }: ConnectionOptions, lasting: boolean): HttpAgent => {
+const agentFor = (options: ConnectionOptions, lasting: boolean): HttpAgent => {
   const agentOptions = { keepAlive: !lasting, maxSockets, timeout: 0, ...(lasting ? {} : { keepAliveMsecs: 5000 }) }
-  return opaque(certPath === undefined || host.startsWith("unix://")
-    ? new HttpAgent(agentOptions)
-    : new HttpsAgent({ ...agentOptions, ...tlsFiles(certPath) }))
+  return opaque(speaksTls(options) ? new HttpsAgent({ ...agentOptions, ...tlsFiles(options.certPath) }) : new HttpAgent(agentOptions))
 }
 
 /** A GET whose method in the client forgets the abort signal. `path` ends with `?`, as the client wants it. */

@@ -5,7 +5,7 @@
 import type { Readable } from "node:stream"
 import reference from "@swimlane/docker-reference"
 import type Docker from "dockerode"
-import { Clock, Deferred, Effect, Exit, FiberMap, Metric, type Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, FiberMap, Metric, type Scope, Semaphore } from "effect"
 import { monotonicMsOf } from "../../clock/monotonic.ts"
 import * as metrics from "../../telemetry/metrics.ts"
 import { EngineError } from "../ContainerEngine.ts"
@@ -20,6 +20,9 @@ export interface PullOptions {
   readonly configFolder: string
 }
 
+/** Pulls from one registry. */
+const pullsAtOnce = 16
+
 interface Flight {
   readonly end: Deferred.Deferred<void, EngineError>
   waiting: number
@@ -33,6 +36,14 @@ export const makePull = Effect.fnUntraced(function*(options: PullOptions): Effec
 > {
   const flights = new Map<string, Flight>()
   const fibers = yield* FiberMap.make<string>()
+  const registries = new Map<string, Semaphore.Semaphore>()
+  /** One registry that answers nobody holds up its own pulls, and those of no other. */
+  const inTurn = (imageRef: string) => {
+    const name = reference.parseFamiliarName(imageRef).domain ?? ""
+    const places = registries.get(name) ?? Semaphore.makeUnsafe(pullsAtOnce)
+    registries.set(name, places)
+    return places.withPermits(1)
+  }
   const take = Effect.fnUntraced(function*(imageRef: string) {
     const known = flights.get(imageRef)
     if (known) {
@@ -41,7 +52,7 @@ export const makePull = Effect.fnUntraced(function*(options: PullOptions): Effec
     }
     const flight: Flight = { end: yield* Deferred.make<void, EngineError>(), waiting: 1 }
     flights.set(imageRef, flight)
-    yield* FiberMap.run(fibers, imageRef, pullOnce(options, imageRef).pipe(Effect.onExit((exit) => {
+    yield* FiberMap.run(fibers, imageRef, inTurn(imageRef)(pullOnce(options, imageRef)).pipe(Effect.onExit((exit) => {
       if (flights.get(imageRef) === flight) flights.delete(imageRef)
       const outcome = Exit.isSuccess(exit) ? "success" : "failure"
       return Effect.andThen(

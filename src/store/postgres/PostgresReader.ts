@@ -1,7 +1,7 @@
 /** GameReader on PostgreSQL: one statement a call. */
 import { Effect } from "effect"
 import { maximumSpecBytes } from "../../domain/GameSpec.ts"
-import { GameReader } from "../GameReader.ts"
+import { GameReader, jobsRead } from "../GameReader.ts"
 import { gameChanges, type HeartbeatOptions } from "./changes.ts"
 import { changesOf, selectChanges } from "./changesSince.ts"
 import type { Database } from "./client.ts"
@@ -27,7 +27,13 @@ export const makePostgresReader = ({ ping, query }: Database, options: ReaderOpt
           ) s WHERE g.game_id = ${gameId}) AS game,
         (SELECT to_json(r) FROM rtmanager.runtime_records r WHERE r.game_id = ${gameId}) AS record,
         (SELECT json_agg(json_build_object('id', j.id, 'kind', j.kind, 'entry_id', j.entry_id, 'generation', j.generation) ORDER BY j.id)
-          FROM rtmanager.jobs j WHERE j.game_id = ${gameId} AND j.outcome IS NULL) AS jobs,
+          FROM (
+            (SELECT * FROM rtmanager.jobs WHERE game_id = ${gameId} AND outcome IS NULL ORDER BY id LIMIT ${jobsRead.oldest})
+            UNION ALL
+            (SELECT * FROM rtmanager.jobs WHERE game_id = ${gameId} AND outcome IS NULL AND id > coalesce((
+                SELECT id FROM rtmanager.jobs WHERE game_id = ${gameId} AND outcome IS NULL ORDER BY id OFFSET ${jobsRead.oldest - 1} LIMIT 1
+              ), 9223372036854775807) ORDER BY id DESC LIMIT ${jobsRead.newest})
+          ) j) AS jobs,
         (SELECT json_build_object('container_id', h.container_id, 'event_type', h.event_type)
           FROM rtmanager.health_snapshots h WHERE h.game_id = ${gameId}) AS health`).pipe(
       Effect.flatMap(([row]) => gameState(gameId, row))

@@ -55,6 +55,24 @@ export const jobTests = (open: Open): void => {
     assert.sameMembers<string>([...await run(batch)], ["g1", "g2"])
   }))
 
+  it("reads the oldest and the newest of a game's many jobs, and lets them be answered bit by bit", on(async ({ reader, writer }, run) => {
+    const count = 2500
+    for (let sent = 0; sent < count; sent += 500) await run(writer.takeJobs(Array.from({ length: 500 }, (_, index) => startJob(`${sent + index}-0`))))
+    const numbers = async () => (await run(reader.load(g1))).jobs.map(({ entryId }) => Number(entryId.split("-")[0]))
+    const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index)
+    assert.deepStrictEqual(await numbers(), [...range(0, 900), ...range(2400, 2500)])
+    const answerAll = async () => {
+      const { jobs } = await run(reader.load(g1))
+      await run(writer.commit(commitOf({ answers: jobs.map((job) => answerOf(job)) })))
+    }
+    await answerAll()
+    assert.deepStrictEqual(await numbers(), [...range(900, 1800), ...range(2300, 2400)])
+    await answerAll()
+    assert.deepStrictEqual(await numbers(), range(1800, 2300))
+    await answerAll()
+    assert.deepStrictEqual(await numbers(), [])
+  }))
+
   it("answers a refused job at once, with a dead job beside the result, and a job once in all", on(async ({ reader, writer }, run) => {
     await run(writer.takeJobs([refused, refused, startJob("1-0")]))
     assert.deepStrictEqual((await run(writer.unsent(10))).map(({ topic }) => topic), ["dead_jobs", "job_results"])

@@ -2,7 +2,7 @@
 import { Clock, Context, Effect, Latch, Layer, Schedule } from "effect"
 import type { Topic } from "../../../src/domain/Message.ts"
 import { CurrentTerm } from "../../../src/store/Lease.ts"
-import { GameReader } from "../../../src/store/GameReader.ts"
+import { GameReader, jobsRead } from "../../../src/store/GameReader.ts"
 import { GameWriter } from "../../../src/store/GameWriter.ts"
 import { changesOf } from "../../../src/store/postgres/changesSince.ts"
 import { fromCommit, fromIntake, jsonText } from "../../../src/store/postgres/documents.ts"
@@ -53,7 +53,7 @@ export const makeFakeReader = (world: StoreWorld): GameReader["Service"] => {
     load: (gameId) =>
       Effect.flatMap(
         ask("load", () => ({
-          game: world.games.get(gameId) ?? null, record: world.records.get(gameId) ?? null, jobs: world.pendingJobs(gameId),
+          game: world.games.get(gameId) ?? null, record: world.records.get(gameId) ?? null, jobs: someOf(world.pendingJobs(gameId)),
           health: world.health.get(gameId) ?? null
         })),
         (row) => gameState(gameId, row)
@@ -100,6 +100,10 @@ export const makeFakeWriter = (world: StoreWorld, epoch: number, endTerm: Effect
 
 /** What the database would keep of it. */
 const stored = <A>(document: A): A => JSON.parse(jsonText(document)) as A
+
+/** The oldest and the newest. */
+const someOf = <A>(jobs: ReadonlyArray<A>): ReadonlyArray<A> =>
+  jobs.length <= jobsRead.oldest + jobsRead.newest ? jobs : [...jobs.slice(0, jobsRead.oldest), ...jobs.slice(-jobsRead.newest)]
 
 /** A row as the database answers it. */
 const surveyRow = (world: StoreWorld, gameId: string): unknown =>

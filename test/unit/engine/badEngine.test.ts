@@ -284,6 +284,21 @@ describe("an engine's pulls", () => {
     assert.deepInclude(await failure(engine.pull("a:2")), { reason: "PullFailed", message: "image a:2 was pulled but is not on the host" })
   })
 
+  it("of a registry that answers nobody hold up neither those of another one nor the events", async () => {
+    const isHealthy = ({ url }: { readonly url: string }) => url.includes("healthy")
+    const engine = await engineOn({
+      "POST /images/create": (asked) => isHealthy(asked) ? "{}" : "hang", "GET /images/": onHost, "GET /events": writes((response) => void response.writeHead(200).flushHeaders()),
+      "GET /version": "{\"ApiVersion\":\"1.41\"}"
+    }, { pullStallMs: 60_000 })
+    const hanging = Array.from({ length: 300 }, (_, index) => Effect.runFork(Effect.exit(engine.pull(`hanging.example:5000/a/b:${index}`))))
+    await until("as many as may hang", () => bad.of("/images/create").length === 16)
+    await run(engine.pull("healthy.example:5000/a/b:1"))
+    const opened = await Effect.runPromise(Stream.runCollect(Stream.take(engine.events, 1)))
+    assert.deepStrictEqual([...opened].map(({ _tag }) => _tag), ["Opened"])
+    assert.lengthOf(bad.of("/images/create").filter((asked) => !isHealthy(asked)), 16)
+    await Effect.runPromise(Effect.forEach(hanging, (fiber) => Fiber.interrupt(fiber), { concurrency: "unbounded" }))
+  })
+
   const line = (status: string, layer: string, current = 0) => `${JSON.stringify({ status, id: layer, progressDetail: { current } })}\r\n`
 
   it("fail with an error inside a 200 answer", async () => {

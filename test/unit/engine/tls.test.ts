@@ -53,8 +53,8 @@ describe("an engine on tcp://", () => {
     }
     rmSync(folder, { recursive: true })
   })
-  const identity = async (port: number, certPath: string | undefined) => {
-    const { close, engine } = await connectEngine(`tcp://127.0.0.1:${port}`, { certPath })
+  const identity = async (port: number, certPath: string | undefined, protocol = "tcp") => {
+    const { close, engine } = await connectEngine(`${protocol}://127.0.0.1:${port}`, { certPath })
     const found = await Effect.runPromise(Effect.result(engine.identity))
     await close()
     return found._tag === "Success" ? found.success.id : found.failure.reason
@@ -67,6 +67,12 @@ describe("an engine on tcp://", () => {
   it("is reached with the certificates of the folder, and not without them", async () => {
     assert.strictEqual(await identity(ports.secure, folder), "E/d")
     assert.strictEqual(await identity(ports.secure, undefined), "Unavailable")
+  })
+
+  it("is not spoken to in the clear as https://", async () => {
+    assert.strictEqual(await identity(ports.secure, folder, "https"), "E/d")
+    assert.strictEqual(await identity(ports.plain, undefined, "https"), "Unavailable")
+    assert.strictEqual(await identity(ports.secure, undefined, "https"), "Unavailable", "its certificate is of an authority that nobody trusts")
   })
 
   it("is not spoken to in the clear where certificates are set", async () => {
