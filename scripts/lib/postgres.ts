@@ -13,7 +13,7 @@ export const startPostgres = async (folder: string, port: number): Promise<OwnPo
   const database = "rtmanager"
   const quiet = () => {}
   const server = new EmbeddedPostgres({
-    databaseDir: folder, user: "rtmanager", password: "rtmanager", port, persistent: true, createPostgresUser: isRoot, onLog: quiet, onError: quiet
+    databaseDir: folder, user: "rtmanager", password: "rtmanager", port, persistent: true, createPostgresUser: isRoot, initdbFlags: ["--encoding=UTF8"], onLog: quiet, onError: quiet
   })
   if (!existsSync(join(folder, "PG_VERSION"))) await server.initialise()
   const control = await controlOf(folder)
@@ -22,9 +22,12 @@ export const startPostgres = async (folder: string, port: number): Promise<OwnPo
   try {
     const client = server.getPgClient()
     await client.connect()
-    const found = await client.query("SELECT 1 FROM pg_database WHERE datname = $1", [database])
-    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${database}`)
+    const found = await client.query("SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = $1", [database])
+    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${database} ENCODING 'UTF8' TEMPLATE template0`)
     await client.end()
+    if (found.rowCount !== 0 && found.rows[0].encoding !== "UTF8") {
+      throw new Error(`${folder} has the data of an earlier version, in another encoding than UTF8: remove it to begin anew`)
+    }
   } catch (error) {
     await stop()
     throw error

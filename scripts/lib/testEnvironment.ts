@@ -96,7 +96,7 @@ const started = (container: GenericContainer): Promise<StartedTestContainer> => 
 
 const debianPostgres = (port: number): string =>
   `set -e; cd /tmp; bin=$(ls -d /usr/lib/postgresql/*/bin); install -d -m 700 -o postgres /pg; ` +
-  `if [ ! -e /pg/PG_VERSION ]; then echo test > /tmp/pw; setpriv --reuid postgres --regid postgres --clear-groups $bin/initdb -D /pg -U postgres -A md5 --pwfile /tmp/pw >/dev/null; fi; ` +
+  `if [ ! -e /pg/PG_VERSION ]; then echo test > /tmp/pw; setpriv --reuid postgres --regid postgres --clear-groups $bin/initdb -D /pg -E UTF8 -U postgres -A md5 --pwfile /tmp/pw >/dev/null; fi; ` +
   `exec setpriv --reuid postgres --regid postgres --clear-groups $bin/postgres -D /pg -c port=${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp`
 
 const servicesImage = async (engine: Engine): Promise<string> => {

@@ -79,7 +79,8 @@ export interface ContainerSummary {
   readonly id: string
   readonly gameId: GameId
   readonly name: string
-  readonly state: ContainerState
+  /** `unresponsive`: what the list says of it cannot be read. */
+  readonly state: ContainerState | "unresponsive"
   readonly createdAtMs: number
   readonly imageRef: string
   /** null: made by somebody else (no label of ours beyond the five of the contract). */

@@ -35,6 +35,7 @@ export const upgrade = async (url: string, lockMs = lockTimeoutMs): Promise<Upgr
   const sql = open(url, { lock_timeout: lockMs, search_path: "pg_catalog, pg_temp" })
   try {
     await refusePooling(url)
+    await assertUtf8(sql)
     const seen = dueFiles(files, await look(sql))
     const { due, unknown } = seen.files.length === 0 ? { due: [], unknown: seen.unknown } : await apply(sql, files)
     await sql`SELECT rtmanager.mend_changes()`.catch(explain(sql, "a lock of the changes"))
@@ -131,6 +132,14 @@ const refusePooling = async (url: string): Promise<void> => {
   } finally {
     await Promise.all([one.end({ timeout: 1 }), other.end({ timeout: 1 })])
   }
+}
+
+/** Names, reasons and the engine's words are any text, and another encoding has no word for some. */
+const assertUtf8 = async (sql: postgres.Sql): Promise<void> => {
+  const [{ encoding, name }] = await sql<[{ encoding: string; name: string }]>`
+    SELECT current_setting('server_encoding') AS encoding, current_database()::text AS name`
+  if (encoding === "UTF8") return
+  throw new AddressUnfit(`leads to database ${name}, which has the encoding ${encoding}, and takes UTF8: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0`)
 }
 
 /** Refusals of a connection that are for ever: a setting that the server, or a pooler before it, does not know. */

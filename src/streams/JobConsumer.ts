@@ -13,7 +13,8 @@ import { Effect, Metric } from "effect"
 import { monotonicMs } from "../clock/monotonic.ts"
 import { GameWriter } from "../store/GameWriter.ts"
 import * as metrics from "../telemetry/metrics.ts"
-import { gameOf, givenUp, maximumDeliveries } from "./decodeJob.ts"
+import { gameOf } from "./decodeJob.ts"
+import { givenUp, givenUpBare, maximumDeliveries } from "./givenUp.ts"
 import { decoded, type Delivered, isConflict, isInvalid, type JobConsumerOptions, lookAt, refused, type TakeError } from "./intake.ts"
 import { keepHistory } from "./lostJobs.ts"
 import { type JobStreamEntry, Streams } from "./Streams.ts"
@@ -119,4 +120,6 @@ const takeOneByOne = Effect.fnUntraced(function*(taken: ReadonlyArray<Delivered>
 })
 
 const giveUp = ({ deliveries, job }: Delivered, why: string, options: JobConsumerOptions) =>
-  commit([{ job: givenUp(job, deliveries, why), deliveries }], options)
+  commit([{ job: givenUp(job, deliveries, why), deliveries }], options).pipe(
+    Effect.catchIf(isInvalid, () => commit([{ job: givenUpBare(job, deliveries), deliveries }], options))
+  )

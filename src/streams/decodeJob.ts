@@ -12,14 +12,12 @@ import { type GameId, isGameId } from "../domain/GameId.ts"
 import { decodeSpec, type GameSpec, maximumSpecBytes } from "../domain/GameSpec.ts"
 import { imageRefProblem } from "../domain/ImageRef.ts"
 import { type JobIntake, StopReason, type StartWish, type StopWish } from "../domain/Job.ts"
-import { entryMs, type JobStreamEntry } from "./Streams.ts"
+import type { JobStreamEntry } from "./Streams.ts"
 
 /** A value longer than this is refused before anything reads it. */
 const maximumChars = { field: 1024, spec: maximumSpecBytes }
 /** What is kept of an entry for people to look at. */
 const keptFields = 64
-/** A job that was delivered this often, and that the database refuses by itself, is given up. */
-export const maximumDeliveries = 5
 
 type Fields = Readonly<Record<string, string>>
 
@@ -32,45 +30,6 @@ export const decodeJob = (entry: JobStreamEntry, admission: Admission = noLimits
   return Result.isSuccess(decoded)
     ? { ...identity(entry), _tag: "Wish", wish: decoded.success, payload: kept(entry.fields) }
     : refused(entry, entry.fields, decoded.failure)
-}
-
-/** What becomes of a job that the database refuses each time it is delivered. */
-export const givenUp = (job: JobIntake, deliveries: number, why: string): JobIntake => ({
-  stream: job.stream,
-  life: job.life,
-  entryId: job.entryId,
-  kind: job.kind,
-  payload: job.payload,
-  _tag: "Refused",
-  gameId: gameOf(job),
-  failure: { code: "internal_error", reason: "DeliveredTooOften", message: printable(`delivered ${deliveries} times and refused: ${why}`, 1000) },
-  dead: true,
-  imageRef: undefined
-})
-
-/** What becomes of a job that was sent too long ago, as a restored or long unread stream has them. */
-export const outdated = (job: JobIntake, ageMs: number, maxAgeMs: number): JobIntake => ({
-  stream: job.stream,
-  life: job.life,
-  entryId: job.entryId,
-  kind: job.kind,
-  payload: job.payload,
-  _tag: "Refused",
-  gameId: gameOf(job),
-  failure: { code: "stale", reason: "Stale", message: `the job is ${Math.floor(ageMs / 1000)} s old; jobs older than ${maxAgeMs / 1000} s are not carried out` },
-  dead: false,
-  imageRef: undefined
-})
-
-/** An entry id whose sender made it up is no time. */
-const firstTimeMs = Date.UTC(2010, 0, 1)
-
-/** When the entry was written: by its id, else as it says itself; undefined: nobody knows. */
-export const writtenAtMs = ({ entryId, fields }: JobStreamEntry): number | undefined => {
-  const byId = entryMs(entryId)
-  if (byId >= firstTimeMs) return byId
-  const said = fields === null ? undefined : own(fields, "requested_at_ms")
-  return said !== undefined && milliseconds.test(said) && Number(said) >= firstTimeMs ? Number(said) : undefined
 }
 
 /** The game as the entry names it; empty when it names none. */
@@ -145,7 +104,7 @@ const common = (fields: Fields): Result.Result<GameId, Refusal> => {
     : Result.succeed(gameId)
 }
 
-const milliseconds = /^\d{1,16}$/
+export const milliseconds = /^\d{1,16}$/
 
 const specOf = (text: string | undefined): Result.Result<Readonly<Record<string, unknown>> | undefined, string> => {
   if (text === undefined) return Result.succeed(undefined)
@@ -179,7 +138,7 @@ const said = (fields: Fields, name: string): string | undefined => own(fields, n
 
 const shown = (value: string | undefined): string => value === undefined ? "missing" : JSON.stringify(printable(value, 100))
 
-const printable = (text: string, length: number): string =>
+export const printable = (text: string, length: number): string =>
   (text.length > length ? `${cut(text, length - 1)}…` : text).toWellFormed().replace(/\p{Cc}/gu, "\ufffd")
 
 /** Never through the middle of a character. */

@@ -4,7 +4,8 @@ import type { Admission } from "../domain/Admission.ts"
 import type { GameId } from "../domain/GameId.ts"
 import type { JobIntake, JobKind } from "../domain/Job.ts"
 import type { StoreError } from "../store/StoreError.ts"
-import { decodeJob, outdated, writtenAtMs } from "./decodeJob.ts"
+import { decodeJob } from "./decodeJob.ts"
+import { outdated, writtenAtMs } from "./givenUp.ts"
 import type { JobStreamEntry, StreamsError } from "./Streams.ts"
 
 export interface JobConsumerOptions {

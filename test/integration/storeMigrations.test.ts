@@ -10,6 +10,7 @@ import type { StoreError } from "../../src/store/StoreError.ts"
 import { acquireDatabase } from "../../src/store/postgres/client.ts"
 import { makePostgresReader } from "../../src/store/postgres/PostgresReader.ts"
 import { commitOf, game, recordOf } from "../contract/store/OpenStore.ts"
+import { environment } from "../support/environment.ts"
 import { openDatabase, withOpenStore as opened } from "../support/openStore.ts"
 
 const run = <A>(effect: Effect.Effect<A, StoreError>): Promise<A> => Effect.runPromise(effect)
@@ -81,6 +82,24 @@ describe("rows of a size that no controller can hold", () => {
     assert.deepInclude((await load(url, "a")).game, { state: "removed", generation: 3 })
     assert.deepInclude((await load(url, "b")).game, { state: "removed", generation: 2 })
   }), 60_000)
+})
+
+describe("a database of another encoding than UTF8", () => {
+  it("is refused in plain words, and nothing is made in it", async () => {
+    const admin = postgres(environment.databaseUrl, { max: 1, onnotice: () => {} })
+    const name = `latin${Date.now()}`
+    await admin.unsafe(`CREATE DATABASE ${name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`)
+    const url = Object.assign(new URL(environment.databaseUrl), { pathname: `/${name}` }).href
+    try {
+      assert.match(await migrate(url).then(() => "", String), /has the encoding LATIN1, and takes UTF8: CREATE DATABASE .* ENCODING 'UTF8' TEMPLATE template0/)
+      const sql = postgres(url, { max: 1 })
+      assert.deepStrictEqual([...await sql`SELECT 1 FROM pg_namespace WHERE nspname = 'rtmanager'`], [])
+      await sql.end()
+    } finally {
+      await admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`)
+      await admin.end()
+    }
+  })
 })
 
 describe("the functions", () => {

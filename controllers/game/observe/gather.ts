@@ -64,10 +64,10 @@ const idsToInspect = (known: ReadonlyArray<string>, record: RuntimeRecord | null
   ])
 ]
 
-/** A container whose inspect hangs while a list answers and shows it is `unresponsive`; any other failure is the engine's. */
+/** A container whose inspect hangs, or makes no sense, while a list answers and shows it is `unresponsive`; any other failure is the engine's. */
 const inspectOne = (engine: ContainerEngine["Service"], gameId: GameId) => (id: string): Effect.Effect<FoundContainer | "gone", EngineError> =>
   engine.inspect(id).pipe(
-    Effect.catchIf((error) => error.reason === "Timeout", (error) =>
+    Effect.catchIf((error) => error.reason === "Timeout" || error.reason === "Undecodable", (error) =>
       Effect.flatMap(engine.list(gameId), (listed) => {
         const shown = listed.find((one) => one.id === id)
         return shown ? Effect.succeed<FoundContainer>(unresponsive(shown)) : Effect.fail(error)

@@ -1,5 +1,5 @@
 /** What the engine answers, as far as it is used, and its translation into the domain's words. */
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import { isGameId } from "../../domain/GameId.ts"
 import { ContainerState, type ContainerDetail, type ContainerExit, type ContainerSummary } from "../ContainerEngine.ts"
 import { kindValue, labels, ownerValue } from "./createBody.ts"
@@ -25,7 +25,10 @@ export const ListedContainer = Schema.Struct({
   Created: Schema.Number,
   Labels
 })
-export const ContainerList = Schema.Array(ListedContainer)
+/** Each is decoded by itself: one that cannot be must not hide the others. */
+export const ContainerList = Schema.Array(Schema.Unknown)
+/** Enough to know whose it is. */
+const NamedContainer = Schema.Struct({ Id: Schema.String, Labels })
 
 export const InspectedContainer = Schema.Struct({
   Id: Schema.String,
@@ -90,6 +93,23 @@ export const summary = (listed: typeof ListedContainer.Type): ContainerSummary |
   if (of[labels.owner] !== ownerValue || of[labels.kind] !== kindValue || !isGameId(gameId)) return undefined
   const name = (listed.Names?.[0] ?? "").replace(/^\//, "")
   return { ...common(listed.Id, name, of, ""), gameId, state: listed.State, createdAtMs: listed.Created * 1000 }
+}
+
+const decodeListed = Schema.decodeUnknownResult(ListedContainer)
+const decodeNamed = Schema.decodeUnknownResult(NamedContainer)
+
+/** One entry of a list: as it is, or as one of whom only its game is known, or what is wrong with it. */
+export type ListEntry =
+  | { readonly _tag: "Listed"; readonly container: typeof ListedContainer.Type }
+  | { readonly _tag: "Unreadable"; readonly shown: ContainerSummary | undefined; readonly problem: string }
+
+export const listEntry = (entry: unknown): ListEntry => {
+  const listed = decodeListed(entry)
+  if (Result.isSuccess(listed)) return { _tag: "Listed", container: listed.success }
+  const named = decodeNamed(entry)
+  const nothing = { Names: null, ImageID: "", State: "created", Created: 0 } as const
+  const known = Result.isSuccess(named) ? summary({ ...nothing, ...named.success }) : undefined
+  return { _tag: "Unreadable", shown: known && { ...known, state: "unresponsive" }, problem: listed.failure.message }
 }
 
 export const detail = (seen: Inspected, enginePort: number): ContainerDetail | undefined => {

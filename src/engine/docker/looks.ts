@@ -4,7 +4,7 @@ import { Effect, Exit } from "effect"
 import type { GameId } from "../../domain/GameId.ts"
 import type { ContainerDetail, ContainerSummary, EngineError } from "../ContainerEngine.ts"
 import type { KnownContainers } from "../KnownContainers.ts"
-import { ContainerList, detail, executionError, type Inspected, InspectedContainer, type ListedContainer, summary } from "./answers.ts"
+import { ContainerList, detail, listEntry, type ListEntry, executionError, type Inspected, InspectedContainer, type ListedContainer, summary } from "./answers.ts"
 import { decodeAnswer } from "./call.ts"
 import { kindValue, labels, ownerValue } from "./createBody.ts"
 import type { Images } from "./images.ts"
@@ -17,11 +17,14 @@ const decodeList = decodeAnswer("list", ContainerList)
 const decodeInspect = decodeAnswer("inspect", InspectedContainer)
 
 /** In any state, by the engine's own filters. */
-const listed = (verbs: Verbs, filters: Readonly<Record<string, ReadonlyArray<string>>>): Effect.Effect<ReadonlyArray<Listed>, EngineError> =>
-  Effect.flatMap(
-    read(verbs, "list", (client, abortSignal) =>
-      client.listContainers({ all: true, filters, abortSignal } as unknown as Docker.ContainerListOptions) as Promise<unknown>),
-    decodeList
+const listed = (verbs: Verbs, filters: Readonly<Record<string, ReadonlyArray<string>>>): Effect.Effect<ReadonlyArray<ListEntry>, EngineError> =>
+  read(verbs, "list", (client, abortSignal) =>
+    client.listContainers({ all: true, filters, abortSignal } as unknown as Docker.ContainerListOptions) as Promise<unknown>).pipe(
+    Effect.flatMap(decodeList),
+    Effect.map((entries) => entries.map(listEntry)),
+    Effect.tap((entries) => Effect.forEach(entries, (entry) => entry._tag === "Listed" ? Effect.void : Effect.logError(
+      "a container in the engine's list cannot be read", { container_id: entry.shown?.id, game_id: entry.shown?.gameId, problem: entry.problem }
+    ), { discard: true }))
   )
 
 /** Containers with our labels, of one game or of all, and what is known of them told. */
@@ -29,8 +32,10 @@ export const makeList = (verbs: Verbs, images: Images, known: KnownContainers) =
   const list = Effect.fnUntraced(function*(gameId: GameId | undefined) {
     const label = [`${labels.owner}=${ownerValue}`, `${labels.kind}=${kindValue}`, ...(gameId ? [`${labels.gameId}=${gameId}`] : [])]
     const found = yield* listed(verbs, { label })
-    const own = yield* Effect.filter(found, (container) => Effect.map(images.madeOurs(container), (byImage) => !byImage))
-    return own.flatMap((container) => summary(container) ?? [])
+    const own = yield* Effect.filter(found, (entry) => entry._tag === "Listed"
+      ? Effect.map(images.madeOurs(entry.container), (byImage) => !byImage)
+      : Effect.succeed(true))
+    return own.flatMap((entry) => (entry._tag === "Listed" ? summary(entry.container) : entry.shown) ?? [])
   })
   return (gameId?: GameId): Effect.Effect<ReadonlyArray<ContainerSummary>, EngineError> =>
     Effect.suspend(() => {
@@ -68,4 +73,5 @@ export const makeInspect = (verbs: Verbs, known: KnownContainers, watch: StartWa
 
 /** Who holds a name. A name is asked for exactly: an id or a part of one would find somebody else. */
 export const holderOf = (verbs: Verbs, name: string): Effect.Effect<Listed | undefined, EngineError> =>
-  Effect.map(listed(verbs, { name: [`^/${name}$`] }), (found) => found.find((container) => container.Names?.includes(`/${name}`)))
+  Effect.map(listed(verbs, { name: [`^/${name}$`] }), (found) =>
+    found.flatMap((entry) => entry._tag === "Listed" ? [entry.container] : []).find((container) => container.Names?.includes(`/${name}`)))

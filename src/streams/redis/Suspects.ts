@@ -7,7 +7,7 @@
  */
 import { Effect } from "effect"
 import type { JobKind } from "../../domain/Job.ts"
-import { maximumDeliveries } from "../decodeJob.ts"
+import { maximumDeliveries } from "../givenUp.ts"
 import type { JobStreamEntry, StreamsError } from "../Streams.ts"
 import { isNoGroup, type PendingEntry, type RedisLink, type RedisOptions } from "./client.ts"
 

@@ -31,6 +31,15 @@ describe("an engine's list", () => {
     assert.strictEqual((await failure(engine.list())).reason, reason)
   })
 
+  it("answers the good ones beside one that cannot be read, and of that one whose it is", async () => {
+    const bad1 = listed({ Id: id("b"), State: "thawing", Created: "yesterday" })
+    const engine = await engineOn({
+      "GET /containers/json": JSON.stringify([bad1, listed(), { Id: 7 }, "x", null]), "GET /images/": JSON.stringify({ Id: "sha256:1", Config: { Labels: null } })
+    })
+    const found = await run(engine.list())
+    assert.deepStrictEqual(found.map((one) => [one.id, one.gameId, one.state]), [[id("b"), "g1", "unresponsive"], [id("a"), "g1", "running"]])
+  })
+
   it.each([["none", []], ["null", null]])("takes a container whose names are %s, as one is whose removal was cut short", async (_name, names) => {
     const engine = await engineOn({
       "GET /containers/json": JSON.stringify([listed({ Names: names, State: "dead" })]), "GET /images/": JSON.stringify({ Id: "sha256:1", Config: { Labels: null } })

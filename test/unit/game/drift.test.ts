@@ -110,6 +110,9 @@ const lookedAt: Cases = [{
   name: "a game that did not answer", because: "it may answer again, and its condition must say so (11)",
   given: { record: running(unknown("ContainerUnresponsive")) }
 }, {
+  name: "a container of which the list cannot be read", because: "unknown is neither well nor gone, and its condition must say so",
+    given: { list: [listed({ state: "unresponsive" })] }
+}, {
   name: "a pending job", because: "every job gets a result, also when its game is as it asks",
   given: { pendingJobs: 1 }
 }, {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { JobKind } from "../../../src/domain/Job.ts"
-import { decodeJob, givenUp } from "../../../src/streams/decodeJob.ts"
+import { decodeJob } from "../../../src/streams/decodeJob.ts"
+import { givenUp } from "../../../src/streams/givenUp.ts"
 import { secret, specsWithASecret } from "../../support/secretSpecs.ts"
 
 type Fields = Readonly<Record<string, string>>

@@ -61,6 +61,19 @@ const consuming = <A, E>(body: (world: World) => Effect.Effect<A, E>, { clock, m
   }).pipe(Effect.provide(streamsLayer), Effect.provide(standingStoreLayer))
 
 describe("the job consumer", () => {
+  it.effect("gives up a job whose words the database refuses without any of them", () =>
+    consuming(Effect.fnUntraced(function*({ database, start, streams, taken, told }) {
+      // As a database does whose encoding has no word for some text.
+      database.refuses = (job) => /bad/.test(JSON.stringify([job.payload, job._tag === "Wish" ? job.wish : job.failure])) ? "Invalid" : undefined
+      start("bad")
+      start("good")
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(taken(), ["start good", "start bad"])
+      assert.deepStrictEqual(streams.pending(jobStreams.start), [])
+      assert.deepStrictEqual(told("job_results").map(({ error_code, game_id, outcome }) => [game_id, outcome, error_code]), [["bad", "failure", "internal_error"]])
+      assert.deepStrictEqual(told("dead_jobs").map(({ fields }) => fields), ["{}"])
+    })))
+
   it.effect.each(["Unavailable", "Timeout", "Conflict", "Undecodable"] as const)("gives no job up for an outage, however often it was delivered meanwhile (%s)", (reason) =>
     consuming(Effect.fnUntraced(function*({ database, start, store, streams, taken, told }) {
       database.refuses = () => reason
