@@ -24,6 +24,7 @@ const onEngines = async ({ engines }: TestEnvironment): Promise<void> => {
   const { disappearances, firstCall } = await import("../test/bench/reaction.ts")
   const { exchanges, inBurst } = await import("../test/bench/order.ts")
   const { resyncBesideSettled } = await import("../test/bench/settled.ts")
+  const { oversizedEntry, oversizedRows } = await import("../test/bench/oversized.ts")
   const { idle, replays } = await import("../test/bench/standing.ts")
   const onFirst: ReadonlyArray<readonly [string, (engine: Engine, found: Figures) => Promise<void>]> = [
     ["reaction", firstCall], ["disappeared", disappearances], ["replay", replays], ["idle", idle]
@@ -36,6 +37,10 @@ const onEngines = async ({ engines }: TestEnvironment): Promise<void> => {
     await part(`burst on ${engine.name}`, () => inBurst(engine, figures))
   }
   await part("resync beside settled games", () => resyncBesideSettled(figures))
+  await part("oversized", async () => {
+    await oversizedRows(figures)
+    await oversizedEntry(figures)
+  })
   for (const [name, work] of onFirst) await part(name, () => work(engines[0]!, figures))
 }
 
