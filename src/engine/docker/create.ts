@@ -38,7 +38,7 @@ export const makeCreate = (verbs: Verbs, network: Network, images: Images, known
 const whatIsMissing = (images: Images, { imageRef }: ContainerTemplate, error: EngineError): Effect.Effect<never, EngineError> =>
   isOfNetwork(error)
     ? Effect.fail(withReason(error, "NetworkMissing"))
-    : Effect.flatMap(images.has(imageRef), (isThere) => Effect.fail(isThere ? withReason(error, "StartFailed") : error))
+    : Effect.flatMap(images.isThere(imageRef), (isThere) => Effect.fail(isThere ? withReason(error, "StartFailed") : error))
 
 const isOfNetwork = ({ message }: EngineError): boolean => /\bnetwork \S+ not found/i.test(message)
 

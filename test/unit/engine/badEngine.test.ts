@@ -141,6 +141,21 @@ describe("an engine's answers to changes", () => {
     assert.lengthOf(bad.of("/containers/create"), 3)
   })
 
+  it("take an image's name to mean for a second what it meant, and ask again when the engine has no such image any more", async () => {
+    let isThere = true
+    const engine = await engineOn({
+      ...onNetwork, "GET /images/": () => isThere ? onHost : [404, "{\"message\":\"No such image\"}"],
+      "POST /containers/create": () => isThere ? [201, JSON.stringify({ Id: id("a") })] : [404, "{\"message\":\"No such image\"}"]
+    })
+    assert.isTrue(await run(engine.hasImage(template.imageRef)))
+    await run(engine.create(template))
+    await run(engine.create(template))
+    assert.lengthOf(bad.of("/images/"), 1)
+    isThere = false
+    assert.strictEqual((await failure(engine.create(template))).reason, "ImageMissing")
+    assert.isFalse(await run(engine.hasImage(template.imageRef)))
+  })
+
   it("try a network that stays gone once more only", async () => {
     const engine = await engineOn({ ...onNetwork, "POST /containers/create": [404, "{\"message\":\"network net1 not found\"}"] })
     assert.strictEqual((await failure(engine.create(template))).reason, "NetworkMissing")
