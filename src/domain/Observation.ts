@@ -34,6 +34,8 @@ export interface FoundContainer {
   readonly stopGraceMs: number | null
   /** Id of the image that it was made from; null: not known. */
   readonly imageId: string | null
+  /** What the engine warned of when it was made, e.g. that it discarded a limit. Known to the process that made it. */
+  readonly warnings: ReadonlyArray<string>
   /** The engine itself would start it again, as somebody else told it to. */
   readonly restartsByItself: boolean
   readonly endpoint: string

@@ -6,7 +6,7 @@ import type { GameId } from "./GameId.ts"
 export const RecordStatus = Schema.Literals(["running", "stopped", "removed"])
 export type RecordStatus = typeof RecordStatus.Type
 
-export const ConditionType = Schema.Literals(["Ready", "Progressing", "SpecValid"])
+export const ConditionType = Schema.Literals(["Ready", "Progressing", "SpecValid", "AsSpecified"])
 export type ConditionType = typeof ConditionType.Type
 
 /** A condition in Kubernetes' shape. `reason` is a machine word, `message` for people. */

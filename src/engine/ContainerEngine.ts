@@ -100,6 +100,8 @@ export interface ContainerDetail extends ContainerSummary {
   readonly stopGraceMs: number | null
   /** Id of the image that it was made from; null: not told. */
   readonly imageId: string | null
+  /** What the engine warned of when it was made, e.g. that it discarded a limit. Known to the process that made it. */
+  readonly warnings: ReadonlyArray<string>
   /** The engine itself starts it again when it ends: made so by somebody else, for ours are not. */
   readonly restartsByItself: boolean
   /** Where other services reach the game, e.g. `http://galaxy-game-g1:8080`. */

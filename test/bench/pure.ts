@@ -40,7 +40,7 @@ const quietGame = (index: number): { readonly row: SurveyRow; readonly container
   return {
     row: {
       gameId, pendingJobs: 0, game: { state: "running", imageRef: image, restartPolicy: "always", generation: 1 },
-      record: { ...record, conditions: conditionsOf([], record, null, {}, 0) }
+      record: { ...record, conditions: conditionsOf({ conditions: [], currentContainerId: null }, record, null, {}, 0) }
     },
     container: { id, gameId, name: `galaxy-game-${gameId}`, state: "running", createdAtMs: 0, imageRef: image, specHash: hash, generation: 1 }
   }

@@ -23,7 +23,7 @@ const sweeps = 10
 /** Rows as many matches leave them, without the triggers. */
 const fill = async (sql: postgres.Sql): Promise<void> => {
   const record = { ...freshRecord("g" as GameId), observedGeneration: 1, version: 1 }
-  const told = (change: Partial<typeof record>) => JSON.stringify(conditionsOf([], { ...record, ...change }, null, {}, 0))
+  const told = (change: Partial<typeof record>) => JSON.stringify(conditionsOf({ conditions: [], currentContainerId: null }, { ...record, ...change }, null, {}, 0))
   await sql.begin(async (open) => {
     await open`SET LOCAL session_replication_role = replica`
     await open`SET LOCAL synchronous_commit = off`

@@ -194,6 +194,34 @@ export const mutants: ReadonlyArray<Mutant> = [
     caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "leaves a second container that" }
   },
   {
+    name: "an old container gets the new row's grace",
+    file: "controllers/game/decide/stop.ts",
+    from: "container.runsWanted && desired?.problem === null ? wanted : container.stopGraceMs ?? wanted",
+    to: "desired?.problem === null ? wanted : container.stopGraceMs ?? wanted",
+    caughtBy: { project: "simulation", file: "test/simulation/stops.test.ts", test: "that is made way for another revision comes as its container was made for, not as the new row says" }
+  },
+  {
+    name: "a game that had ended is over for good when its container is pruned",
+    file: "controllers/game/record/gone.ts",
+    from: `(seen.record?.status === "running" && (seen.desired === null`,
+    to: `(seen.record !== null && (seen.desired === null`,
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "keeps a game that had ended under never" }
+  },
+  {
+    name: "an image that is always asked for is not asked for before a start in place",
+    file: "controllers/game/decide/run.ts",
+    from: `    if (target.pullPolicy === "always" && pull._tag !== "Pulled") return act("StartWanted", { _tag: "FetchImage", target })\n`,
+    to: "",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "asks for an image that is always asked for before it starts a container again" }
+  },
+  {
+    name: "a child that was killed for its memory is taken for the game",
+    file: "controllers/game/record/transition.ts",
+    from: "oomKilled && code === 137",
+    to: "oomKilled || code === 137",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "takes a game that lost a child for its memory and ended well for one that ended well" }
+  },
+  {
     name: "what a pull ended with counts for the next attempt too",
     file: "controllers/game/decide/pull.ts",
     from: "${record?.observedGeneration ?? 0} ${record?.failureCount ?? 0} ${afterRun}`",

@@ -27,5 +27,5 @@ export const log = ({ store }: Simulation) => store.operations.map(({ op_kind, o
 export const health = ({ store }: Simulation) =>
   store.told.flatMap(({ fields, topic }) => topic === "health_events" ? [[fields.event_type, JSON.parse(fields.details!) as unknown]] : [])
 export const starts = ({ engine }: Simulation) => engine.history.flatMap(({ action, atMs }) => action === "start" ? [atMs] : [])
-export const condition = ({ store }: Simulation, type: "Ready" | "Progressing") =>
+export const condition = ({ store }: Simulation, type: "Ready" | "Progressing" | "AsSpecified") =>
   store.records.get(game)?.conditions?.find((one) => one.type === type)

@@ -50,6 +50,23 @@ describe("the whole system, story by story", () => {
       assert.deepStrictEqual(health(simulation).filter(([type]) => type === "container_disappeared"), [])
     }))
 
+  scene("what the engine warned of is said for as long as that container is the game's", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store } = simulation
+      engine.quirks.warnings = ["memory limit discarded"]
+      store.insert(row)
+      yield* TestClock.adjust("2 seconds")
+      const told = () => condition(simulation, "AsSpecified")
+      assert.deepInclude(told(), { status: "False", reason: "EngineWarned", message: "memory limit discarded" })
+      engine.quirks.warnings = []
+      engine.exit(`galaxy-game-${game}`, 3)
+      yield* TestClock.adjust("3 seconds")
+      assert.deepInclude(told(), { status: "False" })
+      store.update(game, { spec: { env: { MODE: "b" } } })
+      yield* TestClock.adjust("3 seconds")
+      assert.isUndefined(told())
+    }))
+
   scene("a pull that nobody wants any more ends", (simulation) =>
     Effect.gen(function*() {
       const { engine, store } = simulation

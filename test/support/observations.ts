@@ -100,7 +100,7 @@ type Change = Partial<FoundContainer>
 /** A container that this controller made. */
 export const found = (change: Change = {}): FoundContainer => ({
   id: "c1", name: "galaxy-game-g1", state: "running", generation: 1, specHash: "v1:wanted", imageRef: image,
-  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", stopGraceMs: null, imageId: "sha256:1", restartsByItself: false, endpoint, ...change
+  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", stopGraceMs: null, imageId: "sha256:1", warnings: [], restartsByItself: false, endpoint, ...change
 })
 export const live = found
 export const created = (change: Change = {}) => live({ state: "created", startedAtMs: null, ...change })
@@ -132,7 +132,7 @@ const rowOf = ({ imageRef, spec, specHash, ...rest }: AnyRow): Row => ({ ...rest
 
 /** The record with the conditions that it has where the case names none. */
 export const told = ({ told: meanwhile = {}, ...record }: AnyRecord, desired: AnyRow | null): RuntimeRecord =>
-  record.conditions.length > 0 ? record : { ...record, conditions: conditionsOf([], record, desired?.problem, meanwhile, now - second) }
+  record.conditions.length > 0 ? record : { ...record, conditions: conditionsOf({ conditions: [], currentContainerId: null }, record, desired?.problem, meanwhile, now - second) }
 
 /** Fields of the record, and each condition as `status reason`. */
 export type Knows = Partial<Omit<RuntimeRecord, "conditions"> & Record<ConditionType, string>>

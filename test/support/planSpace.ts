@@ -41,7 +41,7 @@ export const rows: ReadonlyArray<Named<Row | null>> = [
 /** A record with the conditions that it has; `meanwhile`: what was told of a wait last. */
 const known = (status: RecordStatus, change: Partial<RuntimeRecord>, meanwhile: Meanwhile = {}): RuntimeRecord => {
   const record = { ...freshRecord(gameId), observedGeneration: 1, version: 1, status, ...change }
-  return { ...record, conditions: conditionsOf([], record, null, meanwhile, startMs) }
+  return { ...record, conditions: conditionsOf({ conditions: [], currentContainerId: null }, record, null, meanwhile, startMs) }
 }
 const unknown = (reason: string): Meanwhile => ({ unknown: { reason, message: "" } })
 const held = {
@@ -94,6 +94,7 @@ const container = (change: Partial<ModelContainer>): ModelContainer => ({
   stopSignal: "SIGTERM",
   stopGraceMs: null,
   imageId: "i1",
+  warnings: [],
   restartsByItself: false,
   endpoint: "http://galaxy-game-g1:8080",
   ...change
@@ -111,7 +112,6 @@ const states: ReadonlyArray<Named<Partial<ModelContainer>>> = [
   named("exited 1", exit(1)),
   named("exited, code lost", exit(0, null)),
   named("oom", { state: "exited", exit: { code: 137, oomKilled: true, finishedAtMs: startMs - 100 } }),
-  named("exited 0, oom of a child", { state: "exited", exit: { code: 0, oomKilled: true, finishedAtMs: startMs - 100 } }),
   named("dead", { ...exit(137), state: "dead" }),
   named("removing", { ...exit(137), state: "removing" }),
   named("unresponsive", { state: "unresponsive" })
@@ -127,6 +127,7 @@ export const actuals: ReadonlyArray<Named<ReadonlyArray<ModelContainer>>> = [
   ]),
   named("running, made by hand, restarted by the engine", [container({ ...manual, restartsByItself: true })]),
   named("running, other spec, made for another end", [container({ specHash: other, stopSignal: "SIGINT", stopGraceMs: 120_000 })]),
+  named("exited 0, oom of a child", [container({ state: "exited", exit: { code: 0, oomKilled: true, finishedAtMs: startMs - 100 } })]),
   named("running, signal unknown to the engine", [container({ stopSignal: unknownSignal, stopGraceMs: 1000 })]),
   named("exited 1, network pruned", [container({ ...exit(1), networkGone: true })]),
   named("running, made by hand, image without tag", [container({ ...manual, imageRef: "galaxy/engine" })]),

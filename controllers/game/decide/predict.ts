@@ -94,6 +94,7 @@ export const made = <F extends Facts>(facts: F, { generation, imageRef, spec, sp
     startError: "",
     stopSignal: spec.stop_signal ?? "SIGTERM",
     imageId: facts.pull._tag === "Pulled" ? facts.pull.imageId : null,
+    warnings: [],
     stopGraceMs,
     restartsByItself: false,
     endpoint: `http://${containerName(facts.gameId)}:8080`

@@ -26,7 +26,7 @@ export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts):
 
 /** What only an inspect tells, of a container that a list shows. */
 export const notInspected = {
-  startError: "", stopSignal: "SIGTERM", imageId: null, stopGraceMs: null, restartsByItself: false, endpoint: ""
+  startError: "", stopSignal: "SIGTERM", imageId: null, warnings: [], stopGraceMs: null, restartsByItself: false, endpoint: ""
 } satisfies Partial<FoundContainer>
 
 /**

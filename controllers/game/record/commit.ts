@@ -40,7 +40,7 @@ export const commitOf = (seen: Observation, change: Change): Commit => {
   const changed = { ...before, ...change.record, refused: change.refused ?? change.meanwhile?.refused ?? null }
   // A game that is not to run is on its way to no other revision.
   const next = seen.desired?.state === "running" ? changed : { ...changed, rollout: null }
-  const conditions = conditionsOf(before.conditions, next, seen.desired?.problem, change.meanwhile ?? {}, seen.nowMs)
+  const conditions = conditionsOf(before, next, seen.desired?.problem, change.meanwhile ?? {}, seen.nowMs)
   const record = { ...next, conditions }
   const notification = change.failure?.tell
     ? notificationMessage(seen.gameId, seen.target?.imageRef ?? "", change.failure.failure, {

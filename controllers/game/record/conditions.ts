@@ -17,8 +17,18 @@ export interface Meanwhile {
   /** Why readiness cannot be told. */
   readonly unknown?: { readonly reason: string; readonly message: string }
   readonly progress?: Progress
+  /** What the engine warned of when it made the container that runs. */
+  readonly warnings?: ReadonlyArray<string>
   /** The recorded refusal still holds. */
   readonly refused?: Refused
+}
+
+/** Of the container that was made: kept for as long as it is the game's, whoever looks. There is none where all is as asked. */
+const asSpecified = (before: ReadonlyArray<Condition>, isSameContainer: boolean, { warnings = [] }: Meanwhile, nowMs: number): ReadonlyArray<Condition> => {
+  const old = isSameContainer ? find(before, "AsSpecified") : undefined
+  if (warnings.length === 0) return old ? [old] : []
+  const told = { type: "AsSpecified", status: "False", reason: "EngineWarned", message: warnings.join("; ") } as const
+  return [{ ...told, last_transition_at: old?.last_transition_at ?? new Date(nowMs).toISOString() }]
 }
 
 type Told = Omit<Condition, "last_transition_at">
@@ -31,18 +41,20 @@ const projection = (record: RuntimeRecord, problem: SpecProblem | null | undefin
     : { type: "SpecValid", status: "True", reason: "Valid", message: "" }
 ]
 
-/** The conditions of `next`; `before` holds those that were told last. */
+/** The conditions of `next`; `before` has those that were told last. */
 export const conditionsOf = (
-  before: ReadonlyArray<Condition>,
+  { conditions: before, currentContainerId }: Pick<RuntimeRecord, "conditions" | "currentContainerId">,
   next: RuntimeRecord,
   problem: SpecProblem | null | undefined,
   meanwhile: Meanwhile,
   nowMs: number
-): ReadonlyArray<Condition> =>
-  projection(next, problem, meanwhile).map((condition) => {
+): ReadonlyArray<Condition> => [
+  ...projection(next, problem, meanwhile).map((condition) => {
     const old = find(before, condition.type)
     return { ...condition, last_transition_at: old?.status === condition.status ? old.last_transition_at : new Date(nowMs).toISOString() }
-  })
+  }),
+  ...asSpecified(before, currentContainerId === next.currentContainerId, meanwhile, nowMs)
+]
 
 /** Whether the record's conditions say what is so. */
 export const areTold = (record: RuntimeRecord, problem: SpecProblem | null | undefined, meanwhile: Meanwhile): boolean =>

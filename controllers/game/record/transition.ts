@@ -65,7 +65,8 @@ export const began = (
       ...(isAdoption ? { source: "auto_reconcile" as const } : {}),
       ...(how.startedAtMs === undefined ? {} : { startedAtMs: how.startedAtMs })
     })],
-    ...(how.kind === undefined || isAdoption ? {} : { deed: "started" })
+    ...(how.kind === undefined || isAdoption ? {} : { deed: "started" }),
+    ...(container.warnings.length === 0 ? {} : { meanwhile: { warnings: container.warnings } })
   }
 }
 

@@ -56,7 +56,7 @@ export const makeDockerEngine = Effect.fnUntraced(function*(options: DockerEngin
     known: (gameId) => known.of(gameId),
     list: makeList(verbs, images, known),
     inspect: makeInspect(verbs, known, watch, options.enginePort),
-    create: makeCreate(verbs, network, images, known, options),
+    create: makeCreate(verbs, network, images, { known, watch }, options),
     start: makeStart(verbs, network, watch, options),
     ...makeChanges(verbs),
     hasImage: images.has,

@@ -1,6 +1,6 @@
 /**
  * What is known of starts that this process asked for: whose `start` event is its own echo, which of the containers died
- * meanwhile, and which runs ended as soon as they began. Events feed it; nothing here talks to an engine.
+ * meanwhile, which runs ended as soon as they began, and what it was warned of when they were made. Events feed it; nothing here talks to an engine.
  */
 import { Deferred, Effect } from "effect"
 
@@ -13,6 +13,7 @@ export class StartWatch {
   readonly #deaths = new Map<string, Deferred.Deferred<void>>()
   /** When the run of a container began whose program could not be executed. */
   readonly #failed = new Map<string, number | null>()
+  readonly #warnings = new Map<string, ReadonlyArray<string>>()
 
   /** Called before the start is sent: its event may come before the answer does. */
   expect(id: string): void {
@@ -49,6 +50,15 @@ export class StartWatch {
   /** The program of that run could not be executed: seen right after its start. */
   failed(id: string, startedAtMs: number | null): void {
     remember(this.#failed, id, startedAtMs)
+  }
+
+  /** The engine made that container, and warned of something. */
+  warned(id: string, warnings: ReadonlyArray<string>): void {
+    remember(this.#warnings, id, warnings)
+  }
+
+  warningsOf(id: string): ReadonlyArray<string> {
+    return this.#warnings.get(id) ?? []
   }
 
   hasFailed(id: string, startedAtMs: number | null): boolean {

@@ -63,7 +63,7 @@ export const InspectedImage = Schema.Struct({
   Config: Schema.optionalKey(Schema.NullOr(Schema.Struct({ Labels: Schema.optionalKey(Labels) })))
 })
 
-export const Created = Schema.Struct({ Id: Schema.String })
+export const Created = Schema.Struct({ Id: Schema.String, Warnings: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))) })
 
 export const NetworkList = Schema.Array(Schema.Struct({ Id: Schema.String, Name: Schema.String, Created: Schema.String }))
 
@@ -131,6 +131,7 @@ export const detail = (seen: Inspected, enginePort: number): ContainerDetail | u
     startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error || failedStart(seen, startedAtMs, exit),
     stopSignal: seen.Config.StopSignal || "SIGTERM",
     imageId: seen.Image ?? null,
+    warnings: [],
     stopGraceMs: number(of[labels.stopGraceMs]),
     restartsByItself: !["", "no"].includes(seen.HostConfig.RestartPolicy.Name),
     endpoint: `http://${seen.Config.Hostname}:${enginePort}`

@@ -6,16 +6,23 @@ import { type ContainerTemplate, EngineError } from "../ContainerEngine.ts"
 import type { KnownContainers } from "../KnownContainers.ts"
 import { Created, type ListedContainer } from "./answers.ts"
 import { decodeAnswer } from "./call.ts"
+import { post } from "./connection.ts"
 import { type BodySettings, createBody, labels, ownerValue } from "./createBody.ts"
 import type { Images } from "./images.ts"
 import { holderOf } from "./looks.ts"
 import type { Network } from "./network.ts"
+import type { StartWatch } from "./StartWatch.ts"
 import { change, type Verbs, withReason } from "./verbs.ts"
 
 const decodeCreated = decodeAnswer("create", Created)
 const reasons = { 404: "ImageMissing", 409: "NameTaken", 500: "StartFailed" } as const
 
-export const makeCreate = (verbs: Verbs, network: Network, images: Images, known: KnownContainers, settings: BodySettings) => {
+interface Told {
+  readonly known: KnownContainers
+  readonly watch: StartWatch
+}
+
+export const makeCreate = (verbs: Verbs, network: Network, images: Images, { known, watch }: Told, settings: BodySettings) => {
   const make = (template: ContainerTemplate) =>
     Effect.all([network.id, images.labelsOf(template.imageRef)]).pipe(
       Effect.flatMap(([networkId, ofImage]) => send(verbs, containerName(template.gameId), createBody(template, settings, networkId, ofImage))),
@@ -23,13 +30,17 @@ export const makeCreate = (verbs: Verbs, network: Network, images: Images, known
     )
   return Effect.fnUntraced(function*(template: ContainerTemplate) {
     const { gameId } = template
-    const { Id } = yield* make(template).pipe(
+    const { Id, Warnings } = yield* make(template).pipe(
       // The network that is remembered is gone: it is found or made anew.
       Effect.catchIf((error) => error.reason === "NetworkMissing", () => Effect.andThen(network.forget, make(template))),
       // Somebody's container holds the name, or an earlier create of ours was carried out after all: a list tells.
       Effect.tapError(() => Effect.sync(() => known.doubt(gameId)))
     )
     known.made(gameId, Id)
+    if (Warnings?.length) {
+      watch.warned(Id, Warnings)
+      yield* Effect.logWarning(`the engine warns of the container of game ${gameId}: ${Warnings.join("; ")}`)
+    }
     return Id
   })
 }
@@ -44,8 +55,7 @@ const isOfNetwork = ({ message }: EngineError): boolean => /\bnetwork \S+ not fo
 
 const send = (verbs: Verbs, name: string, body: Docker.ContainerCreateOptions) =>
   change(verbs, "create", "change", reasons, (client, abortSignal) =>
-    client.createContainer({ abortSignal, _query: { name }, _body: body } as unknown as Docker.ContainerCreateOptions)
-      .then((container) => ({ Id: container.id }))).pipe(
+    post(client, "/containers/create?", { name }, body, abortSignal)).pipe(
         Effect.catchIf((error) => error.reason === "NameTaken", (error) => refusedName(verbs, name, error)),
         Effect.flatMap(decodeCreated)
       )

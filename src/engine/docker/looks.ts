@@ -53,8 +53,9 @@ export const inspected = (verbs: Verbs, id: string): Effect.Effect<Inspected | "
 
 /** What is seen in the domain's words; `gone`: it is no game's. A start that was seen to fail goes on having failed. */
 export const detailOf = (seen: Inspected, watch: StartWatch, enginePort: number): ContainerDetail | "gone" => {
-  const found = detail(seen, enginePort)
-  if (found === undefined) return "gone"
+  const known = detail(seen, enginePort)
+  if (known === undefined) return "gone"
+  const found = { ...known, warnings: watch.warningsOf(known.id) }
   return found.startError === "" && watch.hasFailed(found.id, found.startedAtMs)
     ? { ...found, startError: executionError(seen) ?? "" }
     : found

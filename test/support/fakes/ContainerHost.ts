@@ -47,6 +47,8 @@ export class ContainerHost {
     listLagMs: 0,
     /** So many containers more are made for a network that is remembered and gone. */
     deadNetworks: 0,
+    /** What it warns of when it makes a container. */
+    warnings: [] as ReadonlyArray<string>,
     /** A removal takes so long; the name stays taken. */
     removalMs: 0,
     /** Every change is answered with a refusal, as by a proxy that lets nothing but reads through. */
@@ -116,6 +118,7 @@ export class ContainerHost {
       hostname: request.name.replace(/-manual$/, ""),
       image: request.image,
       imageId: image.hostId,
+      warnings: this.quirks.warnings,
       labels: { ...image.labels, ...request.labels },
       createdAtMs: this.nowMs,
       startedAtMs: null,

@@ -25,6 +25,7 @@ export interface FakeContainer {
   readonly image: string
   /** What the image's name meant when it was made. */
   readonly imageId: string
+  readonly warnings: ReadonlyArray<string>
   readonly labels: Labels
   readonly createdAtMs: number
   startedAtMs: number | null

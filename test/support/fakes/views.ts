@@ -38,6 +38,7 @@ export const inspect = (world: EngineWorld, id: string, port: number): Container
     startError: container.startError || (ended ? executionError(container) : ""),
     stopSignal: container.stopSignal,
     imageId: container.imageId,
+    warnings: container.warnings,
     stopGraceMs: container.labels[labelNames.stopGraceMs] === undefined ? null : Number(container.labels[labelNames.stopGraceMs]),
     restartsByItself: container.restartsByItself,
     endpoint: `http://${container.hostname}:${port}`

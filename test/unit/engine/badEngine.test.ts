@@ -126,6 +126,15 @@ describe("an engine's answers to changes", () => {
     assert.deepInclude(await failure(engine.create(template)), { reason: "StartFailed", message: "create v: plugin \"x\" not found" })
   })
 
+  it("tell what the engine warned of when it made the container, whoever asks for it", async () => {
+    const Warnings = ["Your kernel does not support memory limit capabilities. Limitation discarded."]
+    const engine = await engineOn({
+      ...onNetwork, "POST /containers/create": [201, JSON.stringify({ Id: id("a"), Warnings })], "GET /containers/": inspected("created")
+    })
+    await run(engine.create(template))
+    assert.deepInclude(await run(engine.inspect(id("a"))), { warnings: Warnings })
+  })
+
   it("find the network anew when the one that is remembered is gone, and make the container on it at once", async () => {
     let network = "net1"
     const engine = await engineOn({

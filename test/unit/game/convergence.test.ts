@@ -75,7 +75,7 @@ describe("plan, over its whole state space", () => {
       return [problem, `${from}\n    ${problem && end.trace.join(" > ")}`] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 300_000)
+  }, 600_000)
 
   it("touches nothing that it must leave alone, answers no job with what is not so, and tells each end as what it was", () => {
     const problems = [...nodes.values()].flatMap(({ world, from }) => [
@@ -86,7 +86,7 @@ describe("plan, over its whole state space", () => {
       })
     ])
     assert.deepStrictEqual(examples(problems), [])
-  }, 300_000)
+  }, 600_000)
 
   it("tells of every container that somebody takes away from a settled game", () => {
     const problems = settledNodes.map(({ world, from }) => {
@@ -96,7 +96,7 @@ describe("plan, over its whole state space", () => {
       return [isToBeTold && !told ? "not told" : undefined, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 300_000)
+  }, 600_000)
 
   it("takes a game for removed only when its row says so, or when it was taken away while it ran under never", () => {
     const problems = settledNodes.map(({ world, from }) => {
@@ -108,7 +108,7 @@ describe("plan, over its whole state space", () => {
       return [isRight ? undefined : `${status} ${state} ${restartPolicy}: ${over ? "removed" : "kept"}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 300_000)
+  }, 600_000)
 
   it("logs the end of the retention, whatever went before", () => {
     const problems = settledNodes.map(({ world, from }) => {
@@ -117,7 +117,7 @@ describe("plan, over its whole state space", () => {
       return [log.includes("cleanup_container auto_ttl") ? undefined : `logs ${log.join()}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 300_000)
+  }, 600_000)
 
   it("logs the next start of a stopped game as a start, and nothing of what went before counts", () => {
     const problems = worldsOf("stopped").map(({ world, from }) => {
@@ -125,7 +125,7 @@ describe("plan, over its whole state space", () => {
       return [log.join() === "start desired_state" && record?.restartCount === 0 ? undefined : `logs ${log.join()}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 300_000)
+  }, 600_000)
 
   it("runs a changed row, and counts no restart for it", () => {
     const problems = worldsOf("running").map(({ world, from }) => {
@@ -133,17 +133,17 @@ describe("plan, over its whole state space", () => {
       return [record?.status === "running" && record.restartCount === 0 ? undefined : `${record?.status} ${record?.restartCount}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 300_000)
+  }, 600_000)
 
   it("stays settled: an hour later there is still nothing to do", () => {
     const moved = [...nodes.values()].filter(({ world }) =>
       isSettled(world) && planWorld(world).reason !== "Retained" &&
       planWorld(pass(world, 3_600_000, "well", false)).step._tag !== "Wait")
     assert.deepStrictEqual(moved.map(({ from }) => from).slice(0, 3), [])
-  }, 300_000)
+  }, 600_000)
 
   it("reaches every reason, and gives no reason that is not listed", () => {
     const reached = new Set([...nodes.values()].map(({ world }) => planWorld(world).reason))
     assert.deepStrictEqual([...reached].sort(), Object.keys(reasons).sort())
-  })
+  }, 600_000)
 })
