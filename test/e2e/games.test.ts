@@ -1,4 +1,6 @@
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { push } from "../../scripts/lib/images.ts"
 import { environment } from "../support/environment.ts"
 import { until } from "../support/until.ts"
 import { type ControllerProcess, World } from "../support/world.ts"
@@ -353,6 +355,35 @@ describe.each(environment.engines)("a game on $name", (engine) => {
     await until("the failure", async () => (await world.record("swap1"))?.last_error_code === "image_pull_failed")
     const still = await world.record("swap1")
     assert.deepInclude(still, { status: "running", current_container_id: after.current_container_id })
+  })
+
+  it("asks for an image that is always asked for at each start, in place too, and runs what its name means by then", async () => {
+    const name = `${environment.images.game.replace(/\/.*/, "")}/galaxy/${world.name}`
+    const moving = `${name}:1`
+    const publish = async (image: string) => {
+      await world.docker.getImage(image).tag({ repo: name, tag: "1" })
+      await push(engine.host, moving)
+    }
+    const asked = () => readFileSync(environment.registry!.logFile, "utf8").split(`${world.name}/manifests/1`).length
+    await publish(environment.images.game)
+    await world.insertGame("always1", { image: moving, spec: { pull_policy: "always" } })
+    const before = await world.status("always1", "running")
+    const restarts = async (kind: string, count: number) => {
+      const askedBefore = asked()
+      await world.docker.getContainer((await world.record("always1"))!.current_container_id).kill()
+      await until(kind, async () => (await world.operations("always1", kind)).length === count)
+      assert.isAbove(asked(), askedBefore)
+      return await world.status("always1", "running")
+    }
+    assert.strictEqual((await restarts("reconcile_restart", 1)).current_container_id, before.current_container_id)
+    await publish(environment.images.gameNext)
+    const after = await restarts("reconcile_recreate", 1)
+    const { Id } = await world.docker.getImage(environment.images.gameNext).inspect()
+    assert.strictEqual((await world.docker.getContainer(after.current_container_id).inspect()).Image, Id)
+    assert.lengthOf(await world.health("always1", "container_disappeared"), 0)
+    await world.sql`DELETE FROM rtmanager.games WHERE game_id = 'always1'`
+    await world.status("always1", "removed")
+    await world.docker.getImage(moving).remove()
   })
 
   it("refuses a spec with unknown keys by its path, and leaves what runs alone", async () => {
