@@ -18,7 +18,7 @@ import { layer as httpLayer } from "./http/server.ts"
 import { CurrentTerm, type Term } from "./store/Lease.ts"
 import { AddressUnfit, upgrade } from "./store/migrate.ts"
 import { inOneLine, migrateOnce, olderThan } from "./store/migrateCommand.ts"
-import { acquireDatabase, addressProblem } from "./store/postgres/client.ts"
+import { acquireDatabase, addressProblem, searchedSchemas } from "./store/postgres/client.ts"
 import { layer as leaseLayer } from "./store/postgres/PostgresLease.ts"
 import { layer as storeLayer } from "./store/postgres/PostgresStore.ts"
 import { jobsWord, messagesWord, type Now } from "./streams/flow.ts"
@@ -134,6 +134,14 @@ const migrations = (config: Config, schema: Ref.Ref<string>) =>
     Effect.catch(() => endedBadly)
   )
 
+/** Behind a pooler the search path is the role's own setting. */
+const warnOfSearchPath = Effect.fnUntraced(function*(config: Config) {
+  const { pooled, url } = databaseOf(config)
+  if (!pooled) return
+  const schemas = yield* searchedSchemas(yield* acquireDatabase(url, { max: 1, name: "search path", deadlineMs: 5000, pooled }))
+  if (schemas.length > 0) yield* Effect.logWarning("functions of others may be called in this role's name: ALTER ROLE ... SET search_path = pg_catalog, pg_temp", { schemas })
+}, Effect.scoped, Effect.catch((error) => Effect.logWarning("the search path of DATABASE_URL cannot be looked at", error)))
+
 /** What is wrong was said. */
 const endedBadly = Effect.sync(() => process.exit(1))
 
@@ -146,6 +154,7 @@ const program = (config: Config) =>
     yield* Layer.build(httpLayer({ ...config.http, readiness }))
     yield* Effect.logInfo("listening", { http: `${config.http.host}:${config.http.port}` })
     yield* migrations(config, schema)
+    yield* warnOfSearchPath(config)
     const holder = `${hostname()}-${process.pid}-${randomUUID()}`
     yield* lead({ holder, ttlMs: config.leaseMs, state, act: act(config, running) }).pipe(
       Effect.provide(leaseLayer(databaseOf(config).directUrl))

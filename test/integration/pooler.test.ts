@@ -6,7 +6,7 @@ import { type Pgbouncer, startPgbouncer } from "../../scripts/lib/pgbouncer.ts"
 import { freePort } from "../../scripts/lib/run.ts"
 import { cache } from "../../scripts/lib/testEnvironment.ts"
 import { migrate } from "../../src/store/migrate.ts"
-import { acquireDatabase } from "../../src/store/postgres/client.ts"
+import { acquireDatabase, searchedSchemas } from "../../src/store/postgres/client.ts"
 import { makePostgresReader } from "../../src/store/postgres/PostgresReader.ts"
 import { makePostgresWriter } from "../../src/store/postgres/PostgresWriter.ts"
 import type { StoreError } from "../../src/store/StoreError.ts"
@@ -55,6 +55,14 @@ describe("pgbouncer", () => {
 
   it("in transaction mode carries rows and records, when notifications, lease and migrations have a direct address", opened(async (from) => {
     await work(from, through(transaction, from.url), true)
+  }))
+
+  it("cannot be told where to look for functions: which schemas a role searches besides the system's is asked", opened(async ({ as, sql, url }) => {
+    const searched = (role: string) => Effect.runPromise(Effect.scoped(Effect.flatMap(
+      acquireDatabase(role, { max: 1, name: "pooled", deadlineMs: 5000, pooled: true }), searchedSchemas)))
+    assert.include(await searched(through(transaction, url)), "public")
+    await sql.unsafe(`ALTER ROLE rtm_test_controller IN DATABASE ${new URL(url).pathname.slice(1)} SET search_path = pg_catalog, pg_temp`)
+    assert.deepStrictEqual(await searched(as.controller), [])
   }))
 
   it("in transaction mode without a direct address is refused by name, whatever settings it passes over", opened(async ({ url }) => {

@@ -42,6 +42,12 @@ export const connect = (url: string, { max, name, pooled = false, statementTimeo
 /** Nobody's functions and operators but the system's: whoever may create in `public` must not have his called by us. */
 export const safeSearchPath = "pg_catalog, pg_temp"
 
+/** What of others' making this role's statements would call by way of a pooler, which cannot be told to look nowhere else. */
+export const searchedSchemas = (database: Database): Effect.Effect<ReadonlyArray<string>, StoreError> =>
+  Effect.map(database.query("search_path", (sql) => sql<Array<{ name: string }>>`
+    SELECT s.name FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS s(name) WHERE s.name <> 'pg_catalog'`),
+  (rows) => rows.map(({ name }) => name))
+
 /** What is wrong with an address, by this client's own rule; nothing of it that may be secret is in the answer. */
 export const addressProblem = (url: string): string | undefined => {
   const address = readAddress(url)
