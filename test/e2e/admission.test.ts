@@ -35,7 +35,7 @@ describe("settings of what games may be", () => {
 
     const kept = await world.docker.getContainer(first).inspect()
     assert.deepStrictEqual([kept.State.Running, kept.HostConfig.Memory, kept.Config.Labels["Team.Name"]], [true, 0, "red"])
-    assert.deepStrictEqual((await world.operations("adm1")).map(({ op_kind }) => op_kind), ["start"])
+    assert.deepStrictEqual((await world.operations("adm1")).map(({ error_code, op_kind }) => [op_kind, error_code]), [["start", null], ["start", "start_config_invalid"]])
     assert.deepStrictEqual(await world.containers("adm3"), [])
   })
 })
