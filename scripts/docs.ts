@@ -22,6 +22,7 @@ const shownRows: ReadonlyArray<readonly [string, string]> = [
   ["running never", "The row says `running`, policy `never`, and was carried out"],
   ["running never new", "The row says `running`, policy `never`, and has a newer generation"],
   ["running always invalid new", "The row says `running`, but its spec cannot be carried out"],
+  ["running never made again", "The row was made again without triggers, with something else under generation 1, policy `never`"],
   ["stopped always", "The row says `stopped`, and was carried out"],
   ["stopped always new", "The row says `stopped`, and has a newer generation"],
   ["removed always new", "The row says `removed`"],

@@ -3,6 +3,7 @@ import { emptySpec, type PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { FoundContainer } from "../../src/domain/Observation.ts"
 import type { Row } from "../../src/domain/Row.ts"
+import { hasObserved } from "../../src/domain/RuntimeRecord.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
 import type { ContainerSummary } from "../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
@@ -74,13 +75,13 @@ const seenOf = ({ game, gameId, record }: SurveyRow): Settled => ({ gameId, vers
 const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>): boolean =>
   game?.state === "running" && record?.status === "running" && pendingJobs === 0 && own.length === 1 &&
   own[0]!.id === record.currentContainerId && own[0]!.state === "running" && record.stopping === null && record.rollout === null && record.refused === null &&
-  record.observedGeneration === game.generation && record.lastErrorCode === null && record.specHash !== null && areTold(record, null, {})
+  hasObserved(record, game) && record.lastErrorCode === null && record.specHash !== null && areTold(record, null, {})
 
 /** 0: it differs; undefined: it is as it is to be, or waits for something that happens. */
 const dueInMs = ({ game, gameId, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>, options: DriftOptions): number | undefined => {
   // How long its grace is, only its spec and its container say.
   if (record?.stopping != null) return 0
-  if (pendingJobs > 0 || (game !== null && game.generation !== record?.observedGeneration)) return 0
+  if (pendingJobs > 0 || (game !== null && !hasObserved(record, game))) return 0
   if (record?.currentContainerId != null && !own.some((container) => container.id === record.currentContainerId)) return 0
   const { step } = decide(assess({
     gameId,
@@ -100,10 +101,11 @@ const dueInMs = ({ game, gameId, pendingJobs, record }: SurveyRow, own: Readonly
 }
 
 /** A survey has no specs: what was carried out, or refused, is taken to be what the row asks for. */
-const rowOf = ({ generation, imageRef, restartPolicy, state }: SurveyRow["game"] & {}, record: SurveyRow["record"]): Row => ({
+const rowOf = ({ desiredHash, generation, imageRef, restartPolicy, state }: SurveyRow["game"] & {}, record: SurveyRow["record"]): Row => ({
   state,
   restartPolicy,
   generation,
+  desiredHash,
   problem: record?.lastErrorCode === "start_config_invalid" ? { path: "", message: record.lastErrorMessage ?? "" } : null,
   revision: { imageRef, spec: emptySpec, specHash: record?.specHash ?? unknownHash }
 })

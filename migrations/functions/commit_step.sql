@@ -57,13 +57,17 @@ CREATE OR REPLACE FUNCTION rtmanager.commit_step(epoch bigint, step jsonb) RETUR
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   game text := step->>'game_id';
+  -- The hash goes with the generation: a controller of a version that knows no hash observes one without saying which.
+  written jsonb := '{"observed_hash": null}'::jsonb || (step->'record');
 BEGIN
   PERFORM rtmanager.fence(epoch);
   IF step ? 'adopt' THEN
     PERFORM rtmanager.adopt_row(game, step->'adopt');
+    -- The row is made here, and what it says with it.
+    written := written || (SELECT jsonb_build_object('observed_hash', g.desired_hash) FROM rtmanager.games g WHERE g.game_id = game);
   END IF;
   IF step ? 'record' THEN
-    PERFORM rtmanager.write_record(step->'record', (step->>'expected_version')::bigint);
+    PERFORM rtmanager.write_record(written, (step->>'expected_version')::bigint);
   END IF;
   IF step->'operations' <> '[]' THEN
     PERFORM rtmanager.write_operations(game, step->'operations');

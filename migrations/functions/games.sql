@@ -27,6 +27,8 @@ BEGIN
     NEW.updated_at := now();
   ELSE
     NEW.generation := OLD.generation;
+    -- Equal numbers may be written otherwise (1.0, 1.00), and `desired_hash` is made of the text.
+    NEW.spec := OLD.spec;
     NEW.updated_at := OLD.updated_at;
   END IF;
   RETURN NEW;

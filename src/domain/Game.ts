@@ -25,4 +25,6 @@ export interface Game {
   readonly specBytes?: number
   /** Bumped by a trigger whenever what is desired changes. Starts at 1. */
   readonly generation: number
+  /** Of all that the row asks for: equal for equal wishes, whatever the generation. */
+  readonly desiredHash: string
 }

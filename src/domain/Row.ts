@@ -19,6 +19,7 @@ export interface Row {
   readonly state: DesiredState
   readonly restartPolicy: RestartPolicy
   readonly generation: number
+  readonly desiredHash: string
   readonly problem: SpecProblem | null
   readonly revision: Revision
 }
@@ -33,6 +34,7 @@ export const decodeRow = (game: Game, admission: Admission = noLimits): Row => {
     state: game.state,
     restartPolicy: game.restartPolicy,
     generation: game.generation,
+    desiredHash: game.desiredHash,
     problem: Result.isFailure(spec)
       ? { path: `spec${spec.failure.path === "" ? "" : `.${spec.failure.path}`}`, message: spec.failure.message }
       : imageProblem === undefined ? admissionProblem(game.imageRef, valid, admission) ?? null : { path: "image_ref", message: imageProblem },

@@ -66,6 +66,8 @@ export interface RuntimeRecord {
   readonly specHash: string | null
   /** The newest generation that was carried out or failed for good. 0 before the first. */
   readonly observedGeneration: number
+  /** `desiredHash` of the row under that generation; null: not known, then the generation's word is taken. */
+  readonly observedHash: string | null
   readonly conditions: ReadonlyArray<Condition>
   /** Restarts in a row without a stable run in between. */
   readonly restartCount: number
@@ -91,6 +93,19 @@ export interface RuntimeRecord {
   /** Compare-and-set token: bumped by each write of the record. */
   readonly version: number
 }
+
+type Observed = Pick<RuntimeRecord, "observedGeneration" | "observedHash">
+type Wished = { readonly generation: number; readonly desiredHash: string }
+
+const saysOther = ({ observedHash }: Observed, { desiredHash }: Wished): boolean => observedHash !== null && observedHash !== desiredHash
+
+/** Whether the record is about what the row says now. */
+export const hasObserved = (record: Observed | null, row: Wished): boolean =>
+  record !== null && record.observedGeneration === row.generation && !saysOther(record, row)
+
+/** Whether the row says something that the record knows nothing of: it was written since, or made again with something else. */
+export const isNewTo = (record: Observed | null, row: Wished): boolean =>
+  record === null || record.observedGeneration < row.generation || saysOther(record, row)
 
 /** Allowed moves of `status`. `removed` is terminal. */
 export const statusMoves: Record<"none" | RecordStatus, ReadonlyArray<RecordStatus>> = {

@@ -22,7 +22,7 @@ export interface GameState {
 /** One game in the sweep's survey: what decides whether it differs, without the spec. */
 export interface SurveyRow {
   readonly gameId: GameId
-  readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation"> | null
+  readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation" | "desiredHash"> | null
   readonly record: RuntimeRecord | null
   /** Whether any waits, as 0 or 1: a game may have a hundred thousand. */
   readonly pendingJobs: number

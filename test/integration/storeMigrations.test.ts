@@ -5,9 +5,11 @@ import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
 import postgres from "postgres"
 import { decodeRow } from "../../src/domain/Row.ts"
+import { isNewTo } from "../../src/domain/RuntimeRecord.ts"
 import { migrate } from "../../src/store/migrate.ts"
 import type { StoreError } from "../../src/store/StoreError.ts"
 import { acquireDatabase } from "../../src/store/postgres/client.ts"
+import { fromCommit } from "../../src/store/postgres/documents.ts"
 import { makePostgresReader } from "../../src/store/postgres/PostgresReader.ts"
 import { commitOf, game, recordOf } from "../contract/store/OpenStore.ts"
 import { environment } from "../support/environment.ts"
@@ -67,6 +69,31 @@ describe("a database of an older version", () => {
   }))
 })
 
+describe("a database of before rows were told apart by what they say", () => {
+  it("has its records know what was carried out, restarts nothing, and keeps what is settled", withOld("0008", async (sql, url) => {
+    await sql`INSERT INTO rtmanager.games (game_id, image_ref) VALUES ('done', 'a:1'), ('changed', 'a:1'), ('again', 'a:1'), ('new', 'a:1')`
+    await sql`UPDATE rtmanager.games SET image_ref = 'a:2' WHERE game_id = 'changed'`
+    await sql`INSERT INTO rtmanager.runtime_records (game_id, status, observed_generation) VALUES ('done', 'stopped', 1), ('changed', 'stopped', 1), ('again', 'stopped', 7), ('rowless', 'running', 1)`
+    await sql`UPDATE rtmanager.runtime_records SET settled = true`
+    const before = await sql`SELECT game_id, settled, version, updated_at FROM rtmanager.runtime_records ORDER BY game_id`
+    const changes = await sql`SELECT * FROM rtmanager.changes ORDER BY game_id, kind`
+    await migrate(url)
+    assert.deepStrictEqual([...await sql`SELECT game_id, settled, version, updated_at FROM rtmanager.runtime_records ORDER BY game_id`], [...before])
+    assert.deepStrictEqual([...await sql`SELECT * FROM rtmanager.changes ORDER BY game_id, kind`], [...changes])
+    const isNew = async (gameId: string) => {
+      const { game, record } = await load(url, gameId)
+      return [record?.observedHash === game!.desiredHash, isNewTo(record, game!)]
+    }
+    assert.deepStrictEqual(await isNew("done"), [true, false])
+    assert.deepStrictEqual(await isNew("changed"), [false, true])
+    assert.deepStrictEqual(await isNew("again"), [false, false], "of a row that was made again before, nothing is known but its number")
+    assert.deepStrictEqual(await isNew("new"), [false, true])
+    assert.isNull((await load(url, "rowless")).record?.observedHash)
+    await sql`UPDATE rtmanager.runtime_records SET exit_code = 3 WHERE game_id = 'done'`
+    assert.deepStrictEqual([...await sql`SELECT settled FROM rtmanager.runtime_records WHERE game_id = 'done'`], [{ settled: false }], "the triggers are at work again")
+  }))
+})
+
 describe("rows of a size that no controller can hold", () => {
   const megabytes = (count: number) => JSON.stringify({ env: { A: "x".repeat(count * 1024 * 1024) } })
 
@@ -115,6 +142,28 @@ describe("the functions", () => {
     await sql`INSERT INTO rtmanager.schema_migrations (name, checksum) VALUES ('9999_newer.sql', 'x')`
     await sql`UPDATE rtmanager.schema_functions SET checksum = 'newer'`
     assert.deepStrictEqual(await migrate(url), [])
+  }))
+
+  it("take what a controller observed that knows no hashes as not known, and not for what was observed before", opened(async ({ insert, reader, sql, update, writer }) => {
+    await insert("g1", "a:1")
+    const { desiredHash } = (await run(reader.load(game("g1")))).game!
+    await run(writer.commit(commitOf({ record: recordOf({ observedGeneration: 1, observedHash: desiredHash }) })))
+    await update("g1", { image_ref: "a:2" })
+    const { observed_hash: _, ...record } = fromCommit(commitOf({ record: recordOf({ observedGeneration: 2 }), expectedVersion: 1 })).record!
+    const step = { game_id: "g1", record, expected_version: 1, operations: [], messages: [], answers: [] }
+    await sql`SELECT rtmanager.commit_step(1, ${JSON.stringify(step)}::text::jsonb)`
+    const after = await run(reader.load(game("g1")))
+    assert.deepInclude(after.record, { observedGeneration: 2, observedHash: null })
+    assert.isFalse(isNewTo(after.record, after.game!))
+  }))
+
+  it("keep the text of a spec whose numbers are only written otherwise", opened(async ({ insert, reader, sql }) => {
+    await insert("g1", "a:1")
+    const saw = async () => (await run(reader.load(game("g1")))).game
+    await sql`UPDATE rtmanager.games SET spec = '{"resources": {"cpus": 1.0}}'`
+    const before = await saw()
+    await sql`UPDATE rtmanager.games SET spec = '{"resources": {"cpus": 1.00}}'`
+    assert.deepStrictEqual(await saw(), before)
   }))
 
   it("write a column that an older controller knows nothing of as its default, and leave it as it is later", opened(async ({ sql, url, writer }) => {

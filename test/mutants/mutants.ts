@@ -140,8 +140,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a job that a later wish overtook is never answered",
     file: "controllers/game/decide/jobs.ts",
-    from: "generation < desired.generation) return failure(superseded)",
-    to: "generation < desired.generation) return undefined",
+    from: "isOvertaken(seen, desired, job)) return failure(superseded)",
+    to: "isOvertaken(seen, desired, job)) return undefined",
     caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "answers superseded to the stop that" }
   },
   {
@@ -224,9 +224,30 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "what a pull ended with counts for the next attempt too",
     file: "controllers/game/decide/pull.ts",
-    from: "${record?.observedGeneration ?? 0} ${record?.failureCount ?? 0} ${afterRun}`",
-    to: "${record?.observedGeneration ?? 0} ${afterRun}`",
+    from: "${record?.observedHash ?? \"\"} ${record?.failureCount ?? 0} ${afterRun}`",
+    to: "${record?.observedHash ?? \"\"} ${afterRun}`",
     caughtBy: { project: "simulation", file: "test/simulation/scenes.test.ts", test: "a failed pull is asked for again by the next try, which is well by then" }
+  },
+  {
+    name: "a row that was made again with something else is taken for carried out, by its number",
+    file: "src/domain/RuntimeRecord.ts",
+    from: "observedHash !== null && observedHash !== desiredHash",
+    to: "observedHash === \"\"",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "starts a finished game again whose row" }
+  },
+  {
+    name: "a row that was made again and says what it said is a new wish",
+    file: "src/domain/RuntimeRecord.ts",
+    from: "record === null || record.observedGeneration < row.generation || saysOther(record, row)",
+    to: "record === null || record.observedGeneration !== row.generation || saysOther(record, row)",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "starts nothing under never for a row" }
+  },
+  {
+    name: "a settled game is never looked at again",
+    file: "controllers/game/resync.ts",
+    from: "  yield* recheckSettled(options, compare)\n",
+    to: "",
+    caughtBy: { project: "simulation", file: "test/simulation/scenes.test.ts", test: "is found by a resync, though nothing tells of it" }
   },
   {
     name: "a removed game is woken by an edited row",

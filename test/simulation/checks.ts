@@ -89,6 +89,7 @@ const removed = (row: GameRow, record: RecordRow, containers: ReadonlyArray<Fake
 
 const asWanted = (worlds: Worlds, row: GameRow, record: RecordRow, main: FakeContainer | undefined): ReadonlyArray<string> => {
   if (record.observed_generation !== row.generation) return [`generation ${row.generation} was not carried out (${record.observed_generation})`]
+  if (record.observed_hash !== row.desired_hash) return ["what the row says was not carried out, though its generation was"]
   if (row.state === "removed") return ["should be removed"]
   if (row.state === "stopped") return record.status === "stopped" ? [] : ["should be stopped"]
   if (record.status === "stopped" && isOver(row, record)) return []

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { compareWith, differing } from "../../controllers/game/drift.ts"
 import type { ContainerState, ContainerSummary } from "../../src/engine/ContainerEngine.ts"
+import { hasObserved } from "../../src/domain/RuntimeRecord.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
 import { nextAny } from "../support/planGraph.ts"
 import { gameId, planWorld, timing, wantedImage, type World } from "../support/planModel.ts"
@@ -11,7 +12,7 @@ const resyncMs = 30_000
 /** What one query shows of it. */
 const surveyOf = ({ jobs, record, row }: World): SurveyRow => ({
   gameId,
-  game: row && { state: row.state, imageRef: wantedImage, restartPolicy: row.restartPolicy, generation: row.generation },
+  game: row && { state: row.state, imageRef: wantedImage, restartPolicy: row.restartPolicy, generation: row.generation, desiredHash: row.desiredHash },
   record,
   pendingJobs: jobs.length
 })
@@ -29,7 +30,7 @@ const isShown = ({ containers, record }: World): boolean =>
 
 /** A record that says of a generation that it was carried out, or failed, is right about it. */
 const isPlausible = ({ record, row }: World): boolean => {
-  if (row?.state !== "running" || record === null || record.observedGeneration !== row.generation) return true
+  if (row?.state !== "running" || record === null || !hasObserved(record, row)) return true
   return row.problem === null ? record.lastErrorCode !== null || record.specHash === row.revision.specHash : record.lastErrorCode === "start_config_invalid"
 }
 

@@ -105,6 +105,22 @@ describe("the whole system, story by story", () => {
       assert.deepStrictEqual(store.waitingGames, [])
     }))
 
+  scene("a row that was made again without its triggers is carried out by what it says, whatever its generation", (simulation) =>
+    Effect.gen(function*() {
+      const { engine, store } = simulation
+      store.insert({ ...row, restart_policy: "never" })
+      store.update(game, { spec: { args: ["exit=0", "after=100"] } })
+      yield* TestClock.adjust("40 seconds")
+      assert.strictEqual(store.records.get(game)?.status, "stopped")
+      store.restore({ ...row, restart_policy: "never", spec: { args: ["exit=0", "after=100"] } })
+      yield* TestClock.adjust("40 seconds")
+      assert.deepStrictEqual([store.records.get(game)?.observed_generation, starts(simulation).length], [1, 1], "it says what it said")
+      store.restore({ ...row, restart_policy: "never", image_ref: images.pullable })
+      yield* TestClock.adjust("40 seconds")
+      assert.deepStrictEqual(engine.of(game).map(({ image, state }) => [image, state]), [[images.pullable, "running"]])
+      assert.deepInclude(store.records.get(game), { observed_generation: 1, status: "running" })
+    }))
+
   scene("a game that is over is settled by a resync, and every one after that passes it over until its row is written", (simulation) =>
     Effect.gen(function*() {
       const { store } = simulation
@@ -116,6 +132,19 @@ describe("the whole system, story by story", () => {
       yield* TestClock.adjust("70 seconds")
       assert.strictEqual(store.records.get(game)?.status, "running")
       assert.deepStrictEqual(store.surveyed("settled", "", 9), [])
+    }))
+
+  scene("a settled game whose row was made again without its triggers is found by a resync, though nothing tells of it", (simulation) =>
+    Effect.gen(function*() {
+      const { store } = simulation
+      store.insert({ ...row, state: "stopped" })
+      yield* TestClock.adjust("70 seconds")
+      store.restore({ ...row, state: "stopped" })
+      yield* TestClock.adjust("40 seconds")
+      assert.deepStrictEqual(store.surveyed("settled", "", 9), [game], "it says what it said")
+      store.restore({ ...row, restart_policy: "never" })
+      yield* TestClock.adjust("40 seconds")
+      assert.deepInclude(store.records.get(game), { observed_generation: 1, status: "running" })
     }))
 
   scene("a game whose network was pruned starts on the new one, and no failure is told", (simulation) =>

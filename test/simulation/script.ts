@@ -82,6 +82,15 @@ const people: ReadonlyArray<Kind> = [
     ])
     return act(`update ${game} ${JSON.stringify(change)}`, ({ store }) => store.update(game, change))
   }],
+  [2, (random) => {
+    const row = {
+      game_id: pick(random, games), image_ref: image(random), restart_policy: policy(random), spec: pick(random, specs),
+      state: pick(random, ["running", "running", "stopped"] as const), generation: between(random, 1, 3)
+    }
+    return act(`made again without triggers: ${JSON.stringify(row)}`, ({ store }) => {
+      if (store.games.has(row.game_id)) store.restore(row)
+    })
+  }],
   [3, (random) => {
     const game = pick(random, games)
     return act(`delete ${game}`, ({ store }) => store.delete(game))

@@ -48,6 +48,12 @@ const hands = (sql: postgres.Sql) => ({
     void await sql`INSERT INTO rtmanager.games ${sql({ game_id: gameId, image_ref: imageRef, ...columnsOf(sql, more) })}`,
   update: async (gameId: string, change: UserRow) =>
     void await sql`UPDATE rtmanager.games SET ${sql(columnsOf(sql, change))} WHERE game_id = ${gameId}`,
+  restore: (gameId: string, imageRef: string, more: UserRow & { readonly generation?: number } = {}) =>
+    sql.begin(async (open) => {
+      await open`SET LOCAL session_replication_role = replica`
+      await open`DELETE FROM rtmanager.games WHERE game_id = ${gameId}`
+      await open`INSERT INTO rtmanager.games ${open({ game_id: gameId, image_ref: imageRef, ...columnsOf(sql, more) })}`
+    }).then(() => {}),
   remove: async (gameId: string) => void await sql`DELETE FROM rtmanager.games WHERE game_id = ${gameId}`,
   truncate: async () => void await sql`TRUNCATE rtmanager.games`,
   hold: (gameId: string) => holding(sql, `SELECT 1 FROM rtmanager.games WHERE game_id = '${gameId}' FOR UPDATE`),

@@ -26,7 +26,7 @@ export const key = (world: World): string => {
     world.row,
     record && [
       record.status, ids.get(record.currentContainerId ?? "") ?? (record.currentContainerId === null ? "" : "lost"),
-      record.engineId, record.specHash, record.observedGeneration, Math.min(record.restartCount, 2),
+      record.engineId, record.specHash, record.observedGeneration, record.observedHash, Math.min(record.restartCount, 2),
       at(record.nextRestartAtMs), Math.min(record.failureCount, 2), record.lastErrorCode, record.lastErrorReason,
       record.exitCode, record.oomKilled,
       record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + graceMs(world))],

@@ -1,6 +1,8 @@
 /** What the contract promises of a world, and of each step in it. Written from the contract, not from the plan. */
 import type { Action } from "../../controllers/game/decide/step.ts"
+import type { PendingJob } from "../../src/domain/Job.ts"
 import { parseDurationMs } from "../../src/domain/Quantity.ts"
+import type { Row } from "../../src/domain/Row.ts"
 import { assess, fateOf } from "../../controllers/game/observe/assess.ts"
 import { type ModelContainer, planWorld, step as carryOn, type World } from "./planModel.ts"
 
@@ -29,13 +31,17 @@ export const broken = (world: World): string | undefined => {
   return brokenConditions(world) ?? brokenState(world)
 }
 
+/** The row says something else by now than what the job made of it. */
+const isOvertaken = (job: PendingJob, row: Row): boolean =>
+  (job.generation ?? 0) !== row.generation || (job.kind === "start") !== (row.state === "running")
+
 /** Unknown is said as unknown, and only a job whose wait will end waits. */
 const brokenOutage = (world: World): string | undefined => {
   const { jobs, record, row } = world
   const told = record === null || record.status === "removed" || conditionOf(world, "Ready")?.status === "Unknown"
   if (!told) return `Ready=${conditionOf(world, "Ready")?.status} in an outage`
   if (isElsewhere(world) && jobs.length > 0) return "a job waits for another engine"
-  return jobs.some((job) => (job.generation ?? Infinity) < (row?.generation ?? 0)) ? "an overtaken job waits" : undefined
+  return row !== null && jobs.some((job) => job.generation !== null && isOvertaken(job, row)) ? "an overtaken job waits" : undefined
 }
 
 const brokenConditions = (world: World): string | undefined => {
@@ -70,7 +76,8 @@ const brokenState = (world: World): string | undefined => {
   }
   if (row.state === "stopped") return record.status === "running" ? "runs though the row says stopped" : undefined
   if (row.problem !== null) return record.lastErrorCode === "start_config_invalid" ? undefined : "an invalid spec is not told"
-  if (record.observedGeneration !== row.generation) return "the row's generation was not carried out"
+  const isOfAnotherRow = record.observedHash !== null && record.observedHash !== row.desiredHash
+  if (record.observedGeneration !== row.generation || isOfAnotherRow) return "what the row says was not carried out"
   if (row.restartPolicy === "always" && record.status !== "running") return "policy always, but it does not run"
   if (record.status === "running" && record.lastErrorCode === null && record.specHash !== row.revision.specHash) return "runs something else than the row says"
   return undefined
@@ -124,7 +131,7 @@ export const untrue = (before: World, after: World): string | undefined => {
     const canHaveRow = before.containers.every(({ imageRef }) => imageRef.includes(":"))
     if (errorCode === "service_unavailable" && !wasElsewhere && record?.refused == null) return "service_unavailable, though the engine is there"
     if (errorCode === "not_found" && (row !== null || (record?.currentContainerId != null && canHaveRow))) return "not_found, though there is a game"
-    if (errorCode === "superseded" && !((job.generation ?? 0) < row!.generation)) return "superseded by nothing"
+    if (errorCode === "superseded" && !isOvertaken(job, row!)) return "superseded by nothing"
     if (outcome === "failure" || record?.status === "removed") continue
     if (before.containers.some((one) => one.state === "unresponsive" && one.id === record?.currentContainerId)) return "success of what does not answer"
     if (errorCode !== ((job.kind === "stop" ? did("stop") : startedNow) ? "" : "replay_no_op")) return `a ${job.kind} is answered ${errorCode || "without code"}`

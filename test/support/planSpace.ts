@@ -1,7 +1,7 @@
 /** Every state the plan can be asked about, as the product of its parts. Combinations that cannot be are left out. */
 import type { PendingJob } from "../../src/domain/Job.ts"
 import type { Row } from "../../src/domain/Row.ts"
-import type { RecordStatus, Rollout, RuntimeRecord, Stopping } from "../../src/domain/RuntimeRecord.ts"
+import { hasObserved, type RecordStatus, type Rollout, type RuntimeRecord, type Stopping } from "../../src/domain/RuntimeRecord.ts"
 import { freshRecord } from "../../controllers/game/record/commit.ts"
 import { conditionsOf, type Meanwhile } from "../../controllers/game/record/conditions.ts"
 import { gameId, type ModelContainer, timing, unknownSignal, wantedImage, type World } from "./planModel.ts"
@@ -17,8 +17,11 @@ interface Named<A> {
 }
 const named = <A>(name: string, value: A): Named<A> => ({ name, value })
 
-const rowOf = (state: Row["state"], restartPolicy: Row["restartPolicy"], generation: number, valid: boolean): Row => ({
-  state, restartPolicy, generation, problem: valid ? null : { path: "spec.foo", message: "is unknown" },
+/** Hash of a row that was made again without triggers, and says something else than any before: its generation is no word of that. */
+const madeAgain = "d0"
+
+const rowOf = (state: Row["state"], restartPolicy: Row["restartPolicy"], generation: number, valid: boolean, desiredHash = `d${generation}`): Row => ({
+  state, restartPolicy, generation, desiredHash, problem: valid ? null : { path: "spec.foo", message: "is unknown" },
   revision: { imageRef: wantedImage, spec: {}, specHash: wanted }
 })
 
@@ -35,12 +38,14 @@ export const rows: ReadonlyArray<Named<Row | null>> = [
   ...[1, 2].map((generation) => {
     const row = rowOf("running", "always", generation, true)
     return named(`running always${generation === 2 ? " new" : ""}, image always asked for`, { ...row, revision: { ...row.revision, spec: { pull_policy: "always" as const } } })
-  })
+  }),
+  ...([["running", "always"], ["running", "never"], ["stopped", "never"], ["removed", "never"]] as const).map(([state, policy]) =>
+    named(`${state} ${policy} made again`, rowOf(state, policy, 1, true, madeAgain)))
 ]
 
 /** A record with the conditions that it has; `meanwhile`: what was told of a wait last. */
 const known = (status: RecordStatus, change: Partial<RuntimeRecord>, meanwhile: Meanwhile = {}): RuntimeRecord => {
-  const record = { ...freshRecord(gameId), observedGeneration: 1, version: 1, status, ...change }
+  const record = { ...freshRecord(gameId), observedGeneration: 1, observedHash: "d1", version: 1, status, ...change }
   return { ...record, conditions: conditionsOf({ conditions: [], currentContainerId: null }, record, null, meanwhile, startMs) }
 }
 const unknown = (reason: string): Meanwhile => ({ unknown: { reason, message: "" } })
@@ -70,6 +75,8 @@ export const records: ReadonlyArray<Named<RuntimeRecord | null>> = [
   named("running, unresponsive", known("running", held, unknown("ContainerUnresponsive"))),
   named("stopped, exit 0", known("stopped", ended(0, 1000))),
   named("stopped, exit 1, back-off", known("stopped", { ...ended(1, 1000), nextRestartAtMs: startMs + 4000, restartCount: 3 })),
+  named("stopped, exit 0, of a later generation", known("stopped", { ...ended(0, 1000), observedGeneration: 3 })),
+  named("running, recorded by an older version", known("running", { ...held, observedHash: null })),
   named("stopped long ago", known("stopped", ended(0, 721 * 3_600_000))),
   named("stopped, replacing", known("stopped", { ...ended(0, 10), rollout: rollout("starting") })),
   named("stopped, failed restart", known("stopped", { ...ended(1, 1000), ...failure })),
@@ -142,7 +149,7 @@ const job = (kind: PendingJob["kind"], generation: number | null, id = 1): Pendi
 /** Jobs that can be pending for a row: at its generation, before it, or for no row at all, alone or one after the other. */
 export const jobsFor = (row: Row | null): ReadonlyArray<Named<ReadonlyArray<PendingJob>>> => {
   if (row === null) return [named("no job", []), named("stop job", [job("stop", null)]), named("two stop jobs", [job("stop", null), job("stop", null, 2)])]
-  const { generation, restartPolicy, state } = row
+  const { desiredHash, generation, restartPolicy, state } = row
   const same = (kind: PendingJob["kind"]) => [named(`${kind} job`, [job(kind, generation)]), named(`two ${kind} jobs`, [job(kind, generation), job(kind, generation, 2)])]
   return [
     named("no job", []),
@@ -151,6 +158,7 @@ export const jobsFor = (row: Row | null): ReadonlyArray<Named<ReadonlyArray<Pend
     ...(state === "removed" ? [...same("start"), ...same("stop"), named("start and stop job", [job("start", generation), job("stop", generation, 2)])] : []),
     ...(generation === 1 && restartPolicy === "never" && state !== "removed" ? [named("stop job before the row", [job("stop", null)])] : []),
     ...(generation === 2 ? [named("overtaken job", [job("start", 1)])] : []),
+    ...(desiredHash === madeAgain ? [named("jobs of the row before", [job(state === "running" ? "stop" : "start", 1), job("start", 3, 2), job("stop", 3, 3)])] : []),
     ...(generation === 2 && state === "running" ? [named("stop job, then start job", [job("stop", 1), job("start", 2, 2)])] : []),
     ...(generation === 2 && state === "stopped" ? [named("start job, then stop job", [job("start", 1), job("stop", 2, 2)])] : [])
   ]
@@ -175,7 +183,7 @@ const otherImage = named("pulled, another image", { pull: { _tag: "Pulled", imag
 
 /** A record that waits for its next try was not written under `never`. */
 const canBe = (row: Row | null, record: RuntimeRecord | null): boolean =>
-  !(row?.restartPolicy === "never" && record?.nextRestartAtMs != null && record.observedGeneration === row.generation)
+  !(row?.restartPolicy === "never" && record?.nextRestartAtMs != null && hasObserved(record, row))
 
 export interface Case {
   readonly row: string

@@ -31,6 +31,7 @@ storeContract("in memory", async () => {
     writer: makeFakeWriter(world, standingTerm(world).epoch, Effect.sync(() => void ended++)),
     insert: (gameId, imageRef, more = {}) => asUser(() => world.insert({ game_id: gameId, image_ref: imageRef, ...more as Partial<GameRow> })),
     update: (gameId, change) => asUser(() => world.update(gameId, change as Partial<GameRow>)),
+    restore: (gameId, imageRef, more = {}) => asUser(() => world.restore({ game_id: gameId, image_ref: imageRef, ...more as Partial<GameRow> })),
     remove: (gameId) => asUser(() => world.delete(gameId)),
     truncate: () => asUser(() => world.truncate()),
     hold: async (gameId) => {

@@ -100,8 +100,8 @@ const fetchImage = Effect.fnUntraced(function*(seen: Observation, target: Target
 })
 
 const fetch = Effect.fnUntraced(function*(seen: Observation, target: Target, isOnHost: boolean, again = false) {
-  const { problem, restartPolicy, state } = seen.desired!
-  const id = wantedPull({ state, restartPolicy, problem, generation: target.generation, revision: target }, seen.record)
+  const { desiredHash, problem, restartPolicy, state } = seen.desired!
+  const id = wantedPull({ state, restartPolicy, problem, desiredHash, generation: target.generation, revision: target }, seen.record)
   if (id !== undefined) yield* (yield* Pulls).fetch(seen.gameId, id, target, { isOnHost, again })
   return fetching
 })

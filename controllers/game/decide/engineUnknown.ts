@@ -1,6 +1,7 @@
 /** What cannot be known: who does not answer is neither well nor gone, and nothing is done about it. */
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import type { Observation } from "../../../src/domain/Observation.ts"
+import { isNewTo } from "../../../src/domain/RuntimeRecord.ts"
 import { containerGone } from "../record/gone.ts"
 import type { Reason } from "./reasons.ts"
 import { type Finding, record, wait } from "./step.ts"
@@ -15,8 +16,8 @@ const unknown = (reason: Reason, message: string, againMs: number | null, refusa
 export const engineChanged = (seen: Observation): Finding | undefined => {
   const { desired, record: before } = seen
   if (seen.recorded !== "elsewhere" || before === null || before.status === "removed") return undefined
-  // A newer generation is somebody's word that the row is meant for this engine; but what runs there is not stopped from here.
-  if (desired !== null && desired.state !== "stopped" && desired.generation > before.observedGeneration) {
+  // A row that says something new is somebody's word that it is meant for this engine; but what runs there is not stopped from here.
+  if (desired !== null && desired.state !== "stopped" && isNewTo(before, desired)) {
     return record(seen, "EngineChanged", containerGone(seen, before.currentContainerId!, { _tag: "Abandoned" }))
   }
   const message = `container ${before.currentContainerId} is on engine ${before.engineId}, but ${seen.engineId} answers; ` +

@@ -1,14 +1,14 @@
 /** Jobs: which of them are new wishes, which were overtaken, and what each is told. Pure. */
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import type { JobResult, PendingJob } from "../../../src/domain/Job.ts"
-import { isRunning, type Observation } from "../../../src/domain/Observation.ts"
-import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
+import { type Desired, isRunning, type Observation } from "../../../src/domain/Observation.ts"
+import { hasObserved, isNewTo, type RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 import type { Change } from "../record/change.ts"
 
-/** Somebody wants it to run and no attempt was made for that wish yet: a newer generation, or an unanswered start job. */
+/** Somebody wants it to run and no attempt was made for that wish yet: a row that says something new, or an unanswered start job. */
 export const hasNewWish = ({ desired, jobs, record }: Pick<Observation, "desired" | "jobs" | "record">): boolean =>
   desired?.state === "running" &&
-  ((record?.observedGeneration ?? 0) < desired.generation ||
+  (isNewTo(record, desired) ||
     jobs.some((job) => job.kind === "start" && job.generation === desired.generation))
 
 /**
@@ -32,15 +32,18 @@ export const answersOf = (seen: Observation, record: RuntimeRecord, change: Chan
 
 const answer = (seen: Observation, job: PendingJob, record: RuntimeRecord, change: Change): JobResult | undefined => {
   const { desired } = seen
-  const generation = generationOf(seen, job)
   const isOver = record.status === "removed"
   if (job.kind === "start" && (isOver || desired?.state === "removed")) return failure(conflict(seen))
   if (isOver) return success("", "", change.deed === undefined)
-  if (desired !== null && generation < desired.generation) return failure(superseded)
+  if (desired !== null && isOvertaken(seen, desired, job)) return failure(superseded)
   if (change.refusal) return failure(change.refusal)
   if (change.meanwhile?.unknown || desired === null) return undefined
-  return job.kind === "stop" ? stopAnswer(seen, generation, record, change) : startAnswer(seen, generation, record, change)
+  return job.kind === "stop" ? stopAnswer(seen, desired, record, change) : startAnswer(seen, desired, record, change)
 }
+
+/** Not by the generation alone: a row that was made again without its triggers counts from 1. */
+const isOvertaken = (seen: Observation, desired: Desired, job: PendingJob): boolean =>
+  generationOf(seen, job) !== desired.generation || (job.kind === "start") !== (desired.state === "running")
 
 const conflict = ({ gameId }: Observation): Failure =>
   ({ code: "conflict", reason: "Removed", message: `game ${gameId} was removed; removed is for good` })
@@ -48,16 +51,16 @@ const conflict = ({ gameId }: Observation): Failure =>
 const superseded: Failure =
   { code: "superseded", reason: "Superseded", message: "a later wish replaced this job before it was carried out" }
 
-const stopAnswer = (seen: Observation, generation: number, record: RuntimeRecord, change: Change): JobResult | undefined => {
+const stopAnswer = (seen: Observation, desired: Desired, record: RuntimeRecord, change: Change): JobResult | undefined => {
   if (change.failure) return failure(change.failure.failure)
   const isUp = record.status !== "stopped" || isRunning(seen.main) || seen.main?.state === "unresponsive"
-  if (record.observedGeneration < generation || isUp) return undefined
+  if (!hasObserved(record, desired) || isUp) return undefined
   return success(record.currentContainerId ?? seen.record?.currentContainerId ?? "", "", change.deed !== "stopped")
 }
 
-const startAnswer = (seen: Observation, generation: number, record: RuntimeRecord, change: Change): JobResult | undefined => {
+const startAnswer = (seen: Observation, desired: Desired, record: RuntimeRecord, change: Change): JobResult | undefined => {
   if (change.failure) return failure(change.failure.failure)
-  if (record.observedGeneration < generation) return undefined
+  if (!hasObserved(record, desired)) return undefined
   const startedNow = change.deed === "started"
   return startedNow || runsTarget(seen, record)
     ? success(record.currentContainerId ?? "", record.engineEndpoint ?? "", !startedNow)

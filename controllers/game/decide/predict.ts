@@ -106,13 +106,18 @@ const started = <F extends Facts>(facts: F, id: string): CarriedOut<F> => {
   return { facts: after, outcome: { _tag: "Started", container: after.containers.find((one) => one.id === id)! } }
 }
 
+const adoptedHash = "adopted"
+
 /** The database's part. What a pull ended with is used up when its attempt is over. */
 export const afterCommit = <F extends Facts>(facts: F, commit: Commit): F => {
-  const record = commit.record ? { ...commit.record, version: commit.expectedVersion + 1 } : facts.record
+  const written = commit.record && { ...commit.record, version: commit.expectedVersion + 1 }
+  // The database makes the row, and with it the hash that the record observed.
+  const record = written && commit.adopt ? { ...written, observedHash: adoptedHash } : written ?? facts.record
   const row = facts.row ?? (commit.adopt && {
     state: commit.adopt.state,
     restartPolicy: commit.adopt.restartPolicy,
     generation: 1,
+    desiredHash: adoptedHash,
     problem: null,
     revision: {
       imageRef: commit.adopt.imageRef, spec: emptySpec, specHash: commit.record?.specHash ?? specHash(commit.adopt.imageRef, emptySpec)

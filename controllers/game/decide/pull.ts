@@ -9,8 +9,9 @@ import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 export const wantedPull = (row: Row | null, record: RuntimeRecord | null): string | undefined => {
   if (row?.state !== "running" || row.problem !== null || record?.status === "removed") return undefined
   const { imageRef, specHash } = row.revision
+  const wish = `${row.generation} ${row.desiredHash}`
   // An exchange is one attempt, from the image before the old container goes to the start of the new one.
   const afterRun = record?.rollout ? "" : record?.stoppedAtMs ?? ""
   if (record?.status === "running" && record.stopping === null && record.specHash === specHash) return undefined
-  return `${imageRef} ${row.generation} ${record?.observedGeneration ?? 0} ${record?.failureCount ?? 0} ${afterRun}`
+  return `${imageRef} ${wish} ${record?.observedGeneration ?? 0} ${record?.observedHash ?? ""} ${record?.failureCount ?? 0} ${afterRun}`
 }

@@ -10,6 +10,7 @@ import { containerUnresponsive, engineChanged, engineRenamed } from "./engineUnk
 import { recordedContainerGone, recordedContainerResumed, recordedRunEnded } from "./recordedRun.ts"
 import { engineRemoving, noRow, removedForGood, strayContainer } from "./removedGame.ts"
 import { containerPaused, rowIsInvalid, runsAsWanted, runsOtherThanWanted, startDue } from "./run.ts"
+import { rowMadeAgain } from "./rowMadeAgain.ts"
 import type { Finding } from "./step.ts"
 import { rowSaysRemoved, rowSaysStopped, stopBegun } from "./stop.ts"
 import { adoptableContainer, engineRestarts, unrecordedStart } from "./unrecorded.ts"
@@ -32,7 +33,8 @@ export const factRules = rules({
   UnrecordedStart: unrecordedStart,
   AdoptableContainer: adoptableContainer,
   EngineRenamed: engineRenamed,
-  ClockSetBack: clockSetBack
+  ClockSetBack: clockSetBack,
+  RowMadeAgain: rowMadeAgain
 })
 
 export const actRules = rules({

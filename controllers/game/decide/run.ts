@@ -1,9 +1,10 @@
 /** A game whose row says `running`: is it what the row asks for, and what is the next step towards it. */
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import { isRunning, type Observation, type ObservedContainer, type PullState, type Target } from "../../../src/domain/Observation.ts"
+import { hasObserved } from "../../../src/domain/RuntimeRecord.ts"
 import { specProblemText } from "../record/conditions.ts"
 import { operation } from "../record/operations.ts"
-import { attemptFailed, exchangeBegun, noFailure } from "../record/transition.ts"
+import { attemptFailed, exchangeBegun, noFailure, observing } from "../record/transition.ts"
 import { atRest } from "./atRest.ts"
 import { hasNewWish } from "./jobs.ts"
 import { startDueAtMs, startWanted } from "./restart.ts"
@@ -14,12 +15,12 @@ export const rowIsInvalid = (seen: Observation): Finding | undefined => {
   const { desired, record: before } = seen
   if (desired?.state !== "running" || desired.problem === null) return undefined
   // Not by the generation alone: a release may refuse what an earlier one let pass.
-  const told = before?.lastErrorCode === "start_config_invalid" && before.observedGeneration >= desired.generation
+  const told = before?.lastErrorCode === "start_config_invalid" && hasObserved(before, desired)
   if (told && !hasNewWish(seen)) return (isRunning(seen.main) ? undefined : atRest(seen)) ?? wait("SpecInvalid", null)
   const failure: Failure = { code: "start_config_invalid", reason: "SpecInvalid", message: specProblemText(desired.problem) }
   return record(seen, "SpecInvalid", {
     record: {
-      observedGeneration: desired.generation,
+      ...observing(desired),
       nextRestartAtMs: null,
       lastErrorCode: failure.code,
       lastErrorReason: failure.reason,
@@ -53,10 +54,10 @@ export const runsOtherThanWanted = (seen: Observation): Finding | undefined => {
 export const runsAsWanted = (seen: Observation): Finding | undefined => {
   const { desired, main, record: before, target } = seen
   if (desired?.state !== "running" || target === null || !isRunning(main)) return undefined
-  const lags = before === null || before.observedGeneration < desired.generation || before.lastErrorCode !== null || before.rollout !== null
+  const lags = before === null || !hasObserved(before, desired) || before.lastErrorCode !== null || before.rollout !== null
   return lags
     ? record(seen, "RowChangedInPlace", {
-      record: { observedGeneration: desired.generation, specHash: target.specHash, rollout: null, ...noFailure }
+      record: { ...observing(desired), specHash: target.specHash, rollout: null, ...noFailure }
     })
     : undefined
 }

@@ -1,6 +1,7 @@
 /** A game that is to end: by its row, or because another container takes its place. The intent is recorded before the signal. */
 import { isRunning, type Observation, type ObservedContainer } from "../../../src/domain/Observation.ts"
-import { cleanSlate, stoppingBegun } from "../record/transition.ts"
+import { hasObserved } from "../../../src/domain/RuntimeRecord.ts"
+import { cleanSlate, observing, stoppingBegun } from "../record/transition.ts"
 import { atRest } from "./atRest.ts"
 import { act, type Finding, record, wait } from "./step.ts"
 import { mainIsRecorded } from "./unrecorded.ts"
@@ -42,7 +43,7 @@ export const rowSaysRemoved = (seen: Observation): Finding | undefined => {
         ...cleanSlate,
         removedAtMs: seen.nowMs,
         stopping: null,
-        observedGeneration: seen.desired.generation
+        ...observing(seen.desired)
       }
     })
 }
@@ -51,10 +52,10 @@ export const rowSaysStopped = (seen: Observation): Finding | undefined => {
   const { desired, main, record: before } = seen
   if (desired?.state !== "stopped") return undefined
   if (isRunning(main)) return record(seen, "StopWanted", stoppingBegun(seen, "row"))
-  const isSettled = before !== null && before.observedGeneration >= desired.generation && before.lastErrorCode === null &&
+  const isSettled = before !== null && hasObserved(before, desired) && before.lastErrorCode === null &&
     before.nextRestartAtMs === null && before.stopping === null && before.rollout === null
   if (isSettled) return atRest(seen)
   return record(seen, "StopWanted", {
-    record: { status: "stopped", observedGeneration: desired.generation, stopping: null, rollout: null, ...cleanSlate }
+    record: { status: "stopped", ...observing(desired), stopping: null, rollout: null, ...cleanSlate }
   })
 }

@@ -15,7 +15,7 @@ export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts):
   const main = mainContainer(containers, target, record)
   return {
     ...facts,
-    desired: row && { state: row.state, restartPolicy: row.restartPolicy, generation: row.generation, problem: row.problem },
+    desired: row && { state: row.state, restartPolicy: row.restartPolicy, generation: row.generation, desiredHash: row.desiredHash, problem: row.problem },
     target,
     containers,
     main,

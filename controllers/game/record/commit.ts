@@ -17,6 +17,7 @@ export const freshRecord = (gameId: GameId): RuntimeRecord => ({
   engineId: null,
   specHash: null,
   observedGeneration: 0,
+  observedHash: null,
   conditions: [],
   restartCount: 0,
   nextRestartAtMs: null,

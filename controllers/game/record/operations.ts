@@ -2,6 +2,7 @@
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import type { Observation } from "../../../src/domain/Observation.ts"
 import type { Operation, OperationKind, OperationSource } from "../../../src/domain/Operation.ts"
+import { isNewTo } from "../../../src/domain/RuntimeRecord.ts"
 import { generationOf } from "../decide/jobs.ts"
 
 /** An operation that happened now, with where the wish for it came from. */
@@ -35,7 +36,7 @@ const originOf = (seen: Observation, kind: OperationKind): { readonly source: Op
   const jobKind = kind === "stop" ? "stop" : "start"
   const job = seen.jobs.find((pending) => pending.kind === jobKind && generationOf(seen, pending) === seen.desired?.generation)
   if (job) return { source: "job_stream", sourceRef: job.entryId }
-  return (seen.record?.observedGeneration ?? 0) < (seen.desired?.generation ?? 0)
-    ? { source: "desired_state", sourceRef: String(seen.desired?.generation) }
+  return seen.desired !== null && isNewTo(seen.record, seen.desired)
+    ? { source: "desired_state", sourceRef: String(seen.desired.generation) }
     : { source: "auto_reconcile", sourceRef: "" }
 }

@@ -4,9 +4,9 @@
  */
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
 import type { HealthEvent } from "../../../src/domain/Health.ts"
-import type { ContainerExit, Observation, ObservedContainer } from "../../../src/domain/Observation.ts"
+import type { ContainerExit, Desired, Observation, ObservedContainer } from "../../../src/domain/Observation.ts"
 import type { Operation, OperationKind } from "../../../src/domain/Operation.ts"
-import type { RolloutPhase, RuntimeRecord, StopCause } from "../../../src/domain/RuntimeRecord.ts"
+import { hasObserved, type RolloutPhase, type RuntimeRecord, type StopCause } from "../../../src/domain/RuntimeRecord.ts"
 import { hasNewWish } from "../decide/jobs.ts"
 import { isExchanging, restartAfter, retryAtMs } from "../decide/restart.ts"
 import { isTarget } from "../decide/target.ts"
@@ -17,7 +17,10 @@ export const noFailure = { failureCount: 0, lastErrorCode: null, lastErrorReason
 
 export const cleanSlate = { ...noFailure, restartCount: 0 }
 
-export const generationDone = ({ desired }: Observation): RecordChange => desired ? { observedGeneration: desired.generation } : {}
+/** The record is about what the row says now. */
+export const observing = ({ desiredHash, generation }: Desired): RecordChange => ({ observedGeneration: generation, observedHash: desiredHash })
+
+export const generationDone = ({ desired }: Observation): RecordChange => desired ? observing(desired) : {}
 
 export const endIsWanted = ({ desired }: Observation): boolean => desired !== null && desired.state !== "running"
 
@@ -175,12 +178,12 @@ export const attemptFailed = (
   detail: { readonly containerId?: string; readonly startedAtMs?: number } = {}
 ): Change => {
   const before = seen.record
-  const sameWish = before !== null && before.observedGeneration === seen.desired?.generation
+  const sameWish = before !== null && seen.desired !== null && hasObserved(before, seen.desired)
   const again = sameWish && before.lastErrorCode === failure.code && before.lastErrorReason === failure.reason
   const failures = sameWish ? before.failureCount : 0
   return {
     record: {
-      observedGeneration: seen.desired?.generation ?? 0,
+      ...generationDone(seen),
       failureCount: failures + 1,
       lastErrorCode: failure.code,
       lastErrorReason: failure.reason,

@@ -15,6 +15,7 @@ const GameColumns = Schema.Struct({
   image_ref: Schema.String,
   restart_policy: RestartPolicy,
   generation: Schema.Number,
+  desired_hash: Schema.String,
   /** Decoded where it is used, because the database lets in what its Schema refuses. */
   spec: Schema.optionalKey(Schema.Unknown),
   /** Of its text; a spec that is larger than allowed is not answered. */
@@ -46,6 +47,7 @@ const toGame = (gameId: GameId, columns: typeof GameColumns.Type): Game => ({
   restartPolicy: columns.restart_policy,
   spec: columns.spec ?? {},
   generation: columns.generation,
+  desiredHash: columns.desired_hash,
   ...(columns.spec_bytes !== undefined && columns.spec_bytes > maximumSpecBytes ? { specBytes: columns.spec_bytes } : {})
 })
 

@@ -22,6 +22,8 @@ export interface OpenStore {
   readonly writer: GameWriter["Service"]
   readonly insert: (gameId: string, imageRef: string, more?: UserRow) => Promise<void>
   readonly update: (gameId: string, change: UserRow) => Promise<void>
+  /** The row is made again with the triggers bypassed. */
+  readonly restore: (gameId: string, imageRef: string, more?: UserRow & { readonly generation?: number }) => Promise<void>
   readonly remove: (gameId: string) => Promise<void>
   readonly truncate: () => Promise<void>
   /** Somebody has the row locked until he lets go. */
@@ -75,7 +77,7 @@ export const g1 = game("g1")
 /** A record of a game that nothing is known of yet. */
 export const recordOf = (change: Partial<RuntimeRecord> = {}): RuntimeRecord => ({
   gameId: g1, status: "stopped", currentContainerId: null, currentImageRef: null, engineEndpoint: null, engineId: null, specHash: null,
-  observedGeneration: 0, conditions: [], restartCount: 0, nextRestartAtMs: null, failureCount: 0, lastErrorCode: null, lastErrorReason: null,
+  observedGeneration: 0, observedHash: null, conditions: [], restartCount: 0, nextRestartAtMs: null, failureCount: 0, lastErrorCode: null, lastErrorReason: null,
   lastErrorMessage: null, exitCode: null, oomKilled: false, startedAtMs: null, stoppedAtMs: null, stopping: null, rollout: null, refused: null,
   removedAtMs: null, version: 0, ...change
 })

@@ -1,6 +1,6 @@
 /** Desired rows: what the database makes of what people and programs write. */
 import { assert, it } from "@effect/vitest"
-import { g1, image, type Open, surveyAll, withStore } from "./OpenStore.ts"
+import { commitOf, g1, image, type Open, recordOf, surveyAll, withStore } from "./OpenStore.ts"
 
 const refusal = (writing: Promise<void>): Promise<string> => writing.then(() => "", String)
 
@@ -14,20 +14,53 @@ export const rowTests = (open: Open): void => {
   it("counts a generation for each change of what is desired, and for nothing else", on(async ({ insert, reader, remove, update }, run) => {
     const generation = async () => (await run(reader.load(g1))).game?.generation
     await insert("g1", image)
-    assert.deepStrictEqual((await run(reader.load(g1))).game, {
-      gameId: g1, state: "running", restartPolicy: "always", imageRef: image, generation: 1, spec: {}
-    })
+    const { desiredHash, ...first } = (await run(reader.load(g1))).game!
+    assert.deepStrictEqual(first, { gameId: g1, state: "running", restartPolicy: "always", imageRef: image, generation: 1, spec: {} })
     await update("g1", { state: "running" })
     assert.strictEqual(await generation(), 1)
     await update("g1", { spec: { env: { A: "1" } } })
     assert.strictEqual(await generation(), 2)
     await update("g1", { spec: { env: { A: "1" } }, image_ref: image })
     assert.strictEqual(await generation(), 2)
+    assert.notStrictEqual((await run(reader.load(g1))).game?.desiredHash, desiredHash)
+    await update("g1", { spec: {} })
+    assert.strictEqual((await run(reader.load(g1))).game?.desiredHash, desiredHash, "what is asked for is what it was")
+    await update("g1", { spec: { env: { A: "1" } } })
     await update("g1", { restart_policy: "never" })
     await update("g1", { state: "stopped" })
-    assert.strictEqual(await generation(), 4)
+    assert.strictEqual(await generation(), 6)
     await remove("g1")
-    assert.deepInclude((await run(reader.load(g1))).game, { state: "removed", generation: 5 })
+    assert.deepInclude((await run(reader.load(g1))).game, { state: "removed", generation: 7 })
+  }))
+
+  it("tells rows apart by what they say where their generation says nothing, and tells nobody of those that were made again without triggers", on(
+    async ({ insert, reader, restore, update, writer }, run) => {
+      const saw = async () => (await run(reader.load(g1))).game!
+      await insert("g1", image, { restart_policy: "never", spec: { env: { A: "1", B: "2" } } })
+      await update("g1", { state: "stopped" })
+      await run(writer.commit(commitOf({ record: recordOf() })))
+      await run(writer.settle([{ gameId: g1, version: 1, generation: 2 }]))
+      const before = await saw()
+      await restore("g1", image, { restart_policy: "never", state: "stopped", spec: { env: { A: "1", B: "2" } } })
+      assert.deepStrictEqual(await saw(), { ...before, generation: 1 })
+      const others = [
+        { image_ref: "galaxy/engine:2" }, { state: "running" }, { restart_policy: "always" }, { spec: { env: { A: "1", B: "3" } } }, { generation: 7 }
+      ]
+      for (const { image_ref: imageRef = image, ...other } of others) {
+        await restore("g1", imageRef, { restart_policy: "never", state: "stopped", spec: { env: { A: "1", B: "2" } }, ...other })
+        assert.strictEqual((await saw()).desiredHash === before.desiredHash, "generation" in other, JSON.stringify(other))
+      }
+      assert.deepStrictEqual(await surveyAll({ reader }), [])
+      const [found] = await surveyAll({ reader }, "settled")
+      assert.deepInclude(found?.game, { generation: 7, desiredHash: before.desiredHash })
+    }
+  ))
+
+  it("keeps the words of a wish that is only written otherwise", on(async ({ insert, reader, update }, run) => {
+    await insert("g1", image, { spec: { env: { A: "1", B: "2" } } })
+    const before = (await run(reader.load(g1))).game
+    await update("g1", { spec: { env: { B: "2", A: "1" } } })
+    assert.deepStrictEqual((await run(reader.load(g1))).game, before)
   }))
 
   it("lets nothing out of removed", on(async ({ insert, reader, remove, update }, run) => {

@@ -17,7 +17,7 @@ const messages = [{ topic: "dead_jobs" as const, fields: { n: "1" } }]
 /** Every field set, so that none can get lost on the way. */
 const full: RuntimeRecord = recordOf({
   status: "running", currentContainerId: "c", currentImageRef: image, engineEndpoint: "http://e", engineId: "engine", specHash: "v1:a",
-  observedGeneration: 3, conditions: [{ type: "Ready", status: "True", reason: "Running", message: "", last_transition_at: "2026-01-01T00:00:00.000Z" }],
+  observedGeneration: 3, observedHash: "d", conditions: [{ type: "Ready", status: "True", reason: "Running", message: "", last_transition_at: "2026-01-01T00:00:00.000Z" }],
   restartCount: 2, nextRestartAtMs: 2000, failureCount: 1, lastErrorCode: "image_pull_failed", lastErrorReason: "PullFailed",
   lastErrorMessage: "no", exitCode: 137, oomKilled: true, startedAtMs: 1000, stoppedAtMs: 1500,
   stopping: { sinceMs: 1600, because: "exchange", signalledAtMs: 1601 },
@@ -86,7 +86,7 @@ export const stepTests = (open: Open): void => {
     await run(writer.commit(commitOf({ adopt, record: recordOf({ status: "running", observedGeneration: 1 }) })))
     const { game, record } = await run(reader.load(g1))
     assert.deepInclude(game, { imageRef: image, state: "running", restartPolicy: "never", generation: 1 })
-    assert.deepInclude(record, { observedGeneration: 1, version: 1 })
+    assert.deepInclude(record, { observedGeneration: 1, observedHash: game!.desiredHash, version: 1 })
   }))
 
   it("adopts no game whose row somebody wrote meanwhile: it would take his wish for one that was carried out", on(

@@ -19,6 +19,9 @@ import { hex, type Surroundings } from "./Surroundings.ts"
 type CommitDocument = ReturnType<typeof fromCommit>
 type IntakeDocument = ReturnType<typeof fromIntake> & { readonly image_ref?: string; readonly restart_policy?: GameRow["restart_policy"]; readonly spec?: GameRow["spec"] }
 
+/** What people write; the rest is made of it. */
+type WrittenRow = Omit<GameRow, "desired_hash">
+
 export class StoreWorld {
   readonly answers = new Availability()
   /** NOTIFY. */
@@ -60,18 +63,25 @@ export class StoreWorld {
 
   // --- what people do -------------------------------------------------------------------------------------------------
 
-  insert(row: Partial<GameRow> & Pick<GameRow, "game_id" | "image_ref">): void {
+  insert(row: Partial<WrittenRow> & Pick<GameRow, "game_id" | "image_ref">): void {
     this.#statement(() => {
       if (this.games.has(row.game_id)) throw invalid("write", `duplicate key value violates unique constraint "games_pkey"`)
       this.#write({ state: "running", restart_policy: "always", spec: {}, ...row, generation: 1 }, undefined)
     })
   }
 
-  update(gameId: string, change: Partial<Omit<GameRow, "generation">>): void {
+  update(gameId: string, change: Partial<Omit<WrittenRow, "generation">>): void {
     this.#statement(() => {
       const before = this.games.get(gameId)
       if (before) this.#write({ ...before, ...change }, before)
     })
+  }
+
+  /** Makes the row again without the triggers, as a restore of data alone does. */
+  restore(row: Partial<WrittenRow> & Pick<GameRow, "game_id" | "image_ref">): void {
+    const all = { state: "running", restart_policy: "always", spec: {}, generation: 1, ...row } as const
+    checkGame(all)
+    this.games.set(row.game_id, { ...all, desired_hash: desiredHash(all) })
   }
 
   /** Marks the row as removed; it stays. */
@@ -121,7 +131,8 @@ export class StoreWorld {
         if (this.games.has(game_id)) throw conflict(`the row of ${game_id} was written meanwhile`)
         this.#write({ game_id, spec: {}, ...step.adopt, generation: 1 }, undefined)
       }
-      if (step.record) this.#writeRecord(step.record, step.expected_version ?? 0)
+      const observed = step.adopt ? { observed_hash: this.games.get(game_id)!.desired_hash } : {}
+      if (step.record) this.#writeRecord({ ...step.record, ...observed }, step.expected_version ?? 0)
       for (const operation of step.operations) this.#journal.push(this.operations, { id: ++this.#lastId, game_id, ...operation } as OperationRow)
       if (step.health) this.#journal.put(this.health, game_id, { game_id, ...step.health } as HealthRow)
       for (const message of step.messages) this.#tell(game_id, message)
@@ -210,15 +221,16 @@ export class StoreWorld {
   }
 
   /** The triggers of `games`. */
-  #write(row: GameRow, before: GameRow | undefined): GameRow {
+  #write(row: WrittenRow, before: GameRow | undefined): GameRow {
     if (before && row.game_id !== before.game_id) throw invalid("write", `game_id of ${before.game_id} cannot change`)
     if (before?.state === "removed" && row.state !== "removed") {
       throw invalid("write", `game ${row.game_id} was removed, and removed is for good`)
     }
     checkGame(row)
-    const wanted = ({ image_ref, restart_policy, spec, state }: GameRow) => [state, image_ref, restart_policy, spec]
+    const wanted = ({ image_ref, restart_policy, spec, state }: WrittenRow) => [state, image_ref, restart_policy, spec]
     const changed = before === undefined || !isDeepStrictEqual(wanted(row), wanted(before))
-    const after = { ...row, generation: before === undefined ? 1 : before.generation + (changed ? 1 : 0) }
+    const kept = changed ? row : before
+    const after = { ...kept, desired_hash: desiredHash(kept), generation: before === undefined ? 1 : before.generation + (changed ? 1 : 0) }
     this.#journal.put(this.games, row.game_id, after)
     if (changed) {
       this.#notified.add(row.game_id)
@@ -275,6 +287,9 @@ export class StoreWorld {
     this.#journal.push(this.told, row)
   }
 }
+
+/** The generated column. */
+const desiredHash = ({ image_ref, restart_policy, spec, state }: WrittenRow): string => JSON.stringify([state, image_ref, restart_policy, Object.entries(spec).sort()])
 
 const conflict = (message: string): StoreError => new StoreError({ operation: "commit", reason: "Conflict", message })
 

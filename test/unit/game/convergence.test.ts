@@ -54,7 +54,7 @@ const settledAfter = (world: World, change: Partial<World>) => settle({ ...world
 
 /** A settled world whose row somebody writes to. */
 const afterWrite = (world: World, change: Partial<Row>) =>
-  settledAfter(world, { pull: { _tag: "None" }, row: { ...world.row!, ...change, generation: world.row!.generation + 1 } })
+  settledAfter(world, { pull: { _tag: "None" }, row: { ...world.row!, ...change, generation: world.row!.generation + 1, desiredHash: `${world.row!.desiredHash}+` } })
 
 const settledNodes = [...nodes.values()].filter(({ world }) =>
   isSettled(world) && world.record?.status !== "removed" && !isOut(world) && world.containers.every(({ state }) => state !== "unresponsive"))

@@ -91,7 +91,18 @@ const due: ReadonlyArray<Case & { readonly inMs: number }> = [{
   given: { game: stopWanted(), record: stopped(0, { observedGeneration: 2, stoppedAtMs: now - 720 * hour + second }), list: ended }, inMs: 1000
 }]
 
+const observed = (observedGeneration: number) => ({ observedGeneration, observedHash: "d" })
+
 const lookedAt: Cases = [{
+  name: "a finished game whose row was made again with something else", because: "no trigger tells of it, and its generation says nothing",
+  given: { game: never({ desiredHash: "other" }), record: bare(observed(1)), list: [] }
+}, {
+  name: "a running game whose row was made again with something else", because: "no trigger tells of it, and its generation says nothing (10)",
+  given: { game: row({ desiredHash: "other" }), record: running(observed(1)) }
+}, {
+  name: "a game whose row was made again under an earlier generation", because: "the record must say which generation it observed",
+  given: { record: running(observed(7)) }
+}, {
   name: "a game within its grace", because: "a takeover lost its timer, and only a closer look shows how long the grace is (9)",
   given: { game: stopWanted(), record: running({ ...stopping(29 * second), observedGeneration: 2 }) }
 }, {

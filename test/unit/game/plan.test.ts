@@ -840,6 +840,55 @@ const ends: Cases = [{
   then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"] })
 }]
 
+/** Somebody made the row again without its triggers, as a restore of data alone does: its generation begins anew. */
+const other = { desiredHash: "other", imageRef: "galaxy/engine:2.0.0", specHash: "v1:changed" }
+const observed = (observedGeneration: number) => ({ observedGeneration, observedHash: row().desiredHash })
+
+const madeAgain: Cases = [{
+  name: "starts a finished game again whose row is another one under an earlier generation", because: "what is desired is what the row says, not its number (4)",
+  given: { desired: never(other), record: stopped(0, observed(7)), containers: [exited(0)] }, then: act("StartWanted", "FetchImage")
+}, {
+  name: "starts a finished game again whose row is another one under the same generation", because: "what is desired is what the row says, not its number (4)",
+  given: { desired: never({ ...other, imageRef: image }), record: bare(observed(1)), containers: [] }, then: act("StartWanted", "Create")
+}, {
+  name: "logs the start of such a row as its wish", because: "nobody restarted anything",
+  given: { desired: never(other), record: bare(observed(7)), containers: [live({ imageRef: other.imageRef, specHash: other.specHash })] },
+  then: record("StartCompleted", "running", {
+    log: ["start desired_state success c1"], health: ["container_started c1"], knows: { observedGeneration: 1, observedHash: "other" }
+  })
+}, {
+  name: "exchanges a running game whose row is another one", because: "drift in what runs is healed towards the row (10)",
+  given: { desired: row(other), record: running(observed(7)) }, then: act("RowChanged", "FetchImage")
+}, {
+  name: "notes the generation of a row that says what it said, and touches nothing", because: "a restore of what was carried out is no wish (11)",
+  given: { record: running(observed(7)) }, then: record("RowMadeAgain", "running", { knows: { observedGeneration: 1, observedHash: "d" } })
+}, {
+  name: "starts nothing under never for a row that says what it said", because: "it ran and ended, and nobody wants it again (6)",
+  given: { desired: never(), record: stopped(0, observed(7)), containers: [exited(0)] },
+  then: record("RowMadeAgain", "stopped", { knows: { observedGeneration: 1 } })
+}, {
+  name: "restarts nothing for a record of a version that knew no hashes", because: "an upgrade touches no game (11)",
+  given: { desired: never({ desiredHash: "other" }), record: stopped(0), containers: [exited(0)] }, then: wait("Retained", 24 * hour)
+}, {
+  name: "stops a game whose row is another one under an earlier generation", because: "the row says stopped (9)",
+  given: { desired: stopWanted({ ...other, generation: 1 }), record: running(observed(7)) }, then: record("StopWanted", "running", { knows: begun() })
+}, {
+  name: "does not wake a removed game for a row that was made again", because: "no arrow leads out of removed",
+  given: { desired: never(other), record: removed(observed(7)), containers: [] }, then: wait("RemovedForGood", null)
+}, {
+  name: "starts a game of another engine on this one for another row", because: "a row that says something new is somebody's word",
+  given: { desired: row(other), record: running(observed(7)), containers: [], engineId: "e2" },
+  then: record("EngineChanged", "stopped", { knows: { currentContainerId: null, observedGeneration: 7 } })
+}, {
+  name: "answers superseded to the jobs of the row before", because: "another row took the place of what they asked for",
+  given: { desired: row(), record: running(observed(1)), jobs: [startJob(7, "1-0"), stopJob(1, "2-0")] },
+  then: record("AlreadySo", null, { results: ["1-0 failure superseded", "2-0 failure superseded"] })
+}, {
+  name: "counts and tells anew what fails for another row", because: "it is another wish that failed (4)",
+  given: { desired: row(other), record: failed(noImage, { ...observed(1), failureCount: 6 }), containers: [], pull: pullFailed },
+  then: pullFails(true, "desired_state", now + 1000)
+}]
+
 const clocks: Cases = [{
   name: "counts a signal of the future as sent now", because: "SIGKILL must not wait an hour and a grace after the clock was set back by an hour (9)",
   given: { desired: stopWanted(), record: running(stopping(-hour)) },
@@ -871,7 +920,7 @@ const clocks: Cases = [{
 }]
 
 describe.each([
-  ["a clock that was set back", clocks],
+  ["a clock that was set back", clocks], ["a row that was made again", madeAgain],
   ["a start", starts], ["an image", pulls], ["an image that is always asked for", asksAgain],
   ["a disappearance", disappearances], ["an exit", exits], ["an adoption", adoptions],
   ["two containers", twins], ["a stop", stops], ["what differs from the row", drift],

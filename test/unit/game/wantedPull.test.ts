@@ -19,6 +19,7 @@ const gone = { record: bare(), containers: [] }
 const others: ReadonlyArray<Case> = [
   { name: "another image", because: "another image is another pull (4)", given: { ...gone, desired: row({ imageRef: "galaxy/engine:2.0.0" }) } },
   { name: "a newer generation", because: "a wish that was written again is tried again (4)", given: { ...gone, desired: row({ generation: 2 }) } },
+  { name: "another row under the same generation", because: "its generation says nothing when it was made again", given: { ...gone, desired: row({ desiredHash: "other" }) } },
   { name: "a game that never ran", because: "its first attempt is not the one after a run", given: { record: null, containers: [] } },
   { name: "the attempt after a failed one", because: "retried with back-off: the registry may have the image by now (4)", given: { ...gone, record: failed(noImage) } },
   {
