@@ -19,7 +19,9 @@ const mayImport = {
   "src/streams/redis": ["src/clock", "src/domain", "src/telemetry", "src/streams"],
   "src/config.ts": ["src/domain"],
   // Types only, of the adapters' settings.
-  "src/options.ts": ["src/config.ts", "src/domain", "src/engine", "src/engine/docker", "src/streams/redis"]
+  "src/options.ts": ["src/config.ts", "src/domain", "src/engine", "src/engine/docker", "src/streams/redis"],
+  "src/installation.ts": ["src/store"],
+  "src/upgrading.ts": ["src/store"]
 }
 
 const literally = (path) => path.replaceAll(".", "\\.")

@@ -100,6 +100,7 @@ export const settings = {
   dockerNetwork: withDefault("RTM_DOCKER_NETWORK", name, "galaxy-net", "network of the games; made when missing"),
   enginePort: withDefault("RTM_ENGINE_PORT", integer(1, 65_535), "8080", "port in a game's `engine_endpoint`"),
   stateRoot: optional("RTM_STATE_ROOT", folder, "folder of the host for the games' states; default: a named volume each"),
+  instance: optional("RTM_INSTANCE", name, "id of this installation, where several share an engine or a database was copied; `new` makes one for a copy; default: made once and kept in the database"),
   reconcileIntervalMs: withDefault("RTM_RECONCILE_INTERVAL", duration, "30s", "resync"),
   workers: withDefault("RTM_WORKERS", integer(1, 64), "8", "starts at once, and as many looks beside them; games exchanged at once"),
   pullPolicy: withDefault("RTM_IMAGE_PULL_POLICY", oneOf(PullPolicy.literals), "if_missing", "when images are pulled; a game may set its own"),

@@ -1,10 +1,11 @@
 /** Composition root: reads the settings, migrates, waits for the lease, acts. With `migrate` it only migrates. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Clock, Effect, Exit, Layer, Ref, Result, Runtime, Schedule, type Scope, SubscriptionRef } from "effect"
+import { Cause, Clock, Effect, Exit, Layer, Ref, Result, Runtime, type Scope, SubscriptionRef } from "effect"
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import { type Acting, startActing } from "../controllers/game/acting.ts"
-import { makeClockSteps } from "../controllers/game/observe/ClockSteps.ts"
+import { type ClockSteps, makeClockSteps } from "../controllers/game/observe/ClockSteps.ts"
+import { watchRivals } from "../controllers/game/rivals.ts"
 import { type Checks, type Config, readConfig, readSettings } from "./config.ts"
 import { lead } from "./controller/Leader.ts"
 import { type LeaderState, roleOf } from "./controller/role.ts"
@@ -15,16 +16,18 @@ import { layer as dockerLayer, makeDockerEngine } from "./engine/docker/DockerEn
 import { admissionOf, databaseOf, engineOptions, redisOptions } from "./options.ts"
 import { type Check, makeReadiness } from "./http/Readiness.ts"
 import { layer as httpLayer } from "./http/server.ts"
+import { type Installation, installationCheck, type InstallationWord, whileSettled } from "./installation.ts"
 import { CurrentTerm, type Term } from "./store/Lease.ts"
-import { AddressUnfit, upgrade } from "./store/migrate.ts"
-import { inOneLine, migrateOnce, olderThan } from "./store/migrateCommand.ts"
+import { migrateOnce } from "./store/migrateCommand.ts"
 import { acquireDatabase, addressProblem, searchedSchemas } from "./store/postgres/client.ts"
+import { haltInstance, settleInstance } from "./store/postgres/instance.ts"
 import { layer as leaseLayer } from "./store/postgres/PostgresLease.ts"
 import { layer as storeLayer } from "./store/postgres/PostgresStore.ts"
 import { jobsWord, messagesWord, type Now } from "./streams/flow.ts"
 import { layer as redisLayer, makeRedisStreams } from "./streams/redis/RedisStreams.ts"
 import { addressProblem as redisAddressProblem } from "./streams/redis/client.ts"
 import { layer as loggingLayer } from "./telemetry/logging.ts"
+import { schemaCheck, upgraded } from "./upgrading.ts"
 
 /** A change is not begun with less than this left on the lease. */
 const leaseMarginMs = 500
@@ -37,9 +40,13 @@ const permissionOf = ({ lost, remainingMs }: Term): Permission => ({
 })
 
 /** What this controller does while it holds the lease. */
-const act = (config: Config, running: Ref.Ref<Acting | undefined>, clockSteps = makeClockSteps()) => (term: Term) => {
+const act = (
+  config: Config, { confirm, id: instance, onRival }: Installation, running: Ref.Ref<Acting | undefined>, clockSteps: ClockSteps["Service"]
+) => (term: Term) => {
   const acting = Effect.gen(function*() {
+    yield* confirm
     const controller = yield* startActing({
+      instance,
       workers: config.workers,
       resyncMs: config.reconcileIntervalMs,
       pullPolicy: config.pullPolicy,
@@ -47,13 +54,14 @@ const act = (config: Config, running: Ref.Ref<Acting | undefined>, clockSteps = 
       timing: { stopGraceMs: config.stopGraceMs, retentionMs: config.retentionMs, backoff: defaultBackoff },
       drainMs,
       clockSteps,
-      jobMaxAgeMs: config.jobMaxAgeMs
+      jobMaxAgeMs: config.jobMaxAgeMs,
+      onList: watchRivals(instance, term, (what) => onRival(term.epoch, what))
     })
     yield* Effect.acquireRelease(Ref.set(running, controller), () => Ref.set(running, undefined))
     return yield* Effect.never
   })
   return Effect.scoped(acting).pipe(Effect.provide(
-    dockerLayer({ ...engineOptions(config), permission: permissionOf(term) }).pipe(
+    dockerLayer({ ...engineOptions(config), instance, epoch: term.epoch, permission: permissionOf(term) }).pipe(
       Layer.provideMerge(storeLayer(databaseOf(config))),
       Layer.provideMerge(redisLayer(redisOptions(config))),
       Layer.provide(Layer.succeed(CurrentTerm, term))
@@ -66,6 +74,7 @@ const act = (config: Config, running: Ref.Ref<Acting | undefined>, clockSteps = 
 const readinessChecks = Effect.fnUntraced(function*(
   config: Config,
   schema: Ref.Ref<string>,
+  installation: Ref.Ref<InstallationWord>,
   state: SubscriptionRef.SubscriptionRef<LeaderState>,
   running: Ref.Ref<Acting | undefined>
 ): Effect.fn.Return<ReadonlyArray<Check>, never, Scope.Scope> {
@@ -102,7 +111,8 @@ const readinessChecks = Effect.fnUntraced(function*(
     { name: "engine", check: Effect.map(engine.identity, ({ apiVersion, version }) => `Docker ${version}, API ${apiVersion}`) },
     { name: "engine_changes", check: changes },
     { name: "postgres", check: Effect.as(Effect.all([database.ping, direct.ping], { concurrency: 2 }), "reached") },
-    { name: "schema", check: Effect.flatMap(Ref.get(schema), (word) => word.startsWith(migrated) ? Effect.succeed(word) : Effect.fail({ message: word })) },
+    { name: "schema", check: Effect.flatMap(Ref.get(schema), schemaCheck) },
+    { name: "instance", check: Effect.flatMap(Ref.get(installation), installationCheck) },
     { name: "redis", check: Effect.as(streams.ping, "reached") },
     { name: "role", check: role(state) },
     { name: "resync", check: resync },
@@ -115,24 +125,6 @@ const role = Effect.fnUntraced(function*(state: SubscriptionRef.SubscriptionRef<
   const { message, ok } = roleOf(yield* SubscriptionRef.get(state), yield* monotonicMs)
   return ok ? message : yield* Effect.fail({ message })
 })
-
-const migrated = "migrated"
-
-/** Waits for as long as it takes, and says what it waits for; for an address that will never do it does not wait. */
-const migrations = (config: Config, schema: Ref.Ref<string>) =>
-  Effect.tryPromise({ try: () => upgrade(databaseOf(config).directUrl), catch: (cause) => cause }).pipe(
-    Effect.tapError((cause) => {
-      const why = inOneLine(cause)
-      return Effect.andThen(Ref.set(schema, why), Effect.logWarning(`the database cannot be migrated yet: ${why}`))
-    }),
-    Effect.retry({ schedule: Schedule.spaced("1 second"), while: (cause) => !(cause instanceof AddressUnfit) }),
-    Effect.tap(({ applied }) => applied.length > 0 ? Effect.logInfo("migrations applied", { files: applied }) : Effect.void),
-    Effect.flatMap(({ unknown }) => unknown.length === 0
-      ? Ref.set(schema, migrated)
-      : Effect.andThen(Ref.set(schema, `${migrated}; ${olderThan(unknown)}`), Effect.logWarning(olderThan(unknown)))),
-    Effect.tapError((cause) => Effect.sync(() => console.error(`${databaseOf(config).directVariable} ${inOneLine(cause)}`))),
-    Effect.catch(() => endedBadly)
-  )
 
 /** Behind a pooler the search path is the role's own setting. */
 const warnOfSearchPath = Effect.fnUntraced(function*(config: Config) {
@@ -150,15 +142,24 @@ const program = (config: Config) =>
     const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
     const running = yield* Ref.make<Acting | undefined>(undefined)
     const schema = yield* Ref.make("not migrated yet")
-    const readiness = makeReadiness(yield* readinessChecks(config, schema, state, running))
+    const installation = yield* Ref.make<InstallationWord>({ id: undefined, why: "not known yet" })
+    const readiness = makeReadiness(yield* readinessChecks(config, schema, installation, state, running))
     yield* Layer.build(httpLayer({ ...config.http, readiness }))
     yield* Effect.logInfo("listening", { http: `${config.http.host}:${config.http.port}` })
-    yield* migrations(config, schema)
+    const { directUrl, directVariable } = databaseOf(config)
+    yield* upgraded({ directUrl, directVariable, schema }).pipe(Effect.catch(() => endedBadly))
     yield* warnOfSearchPath(config)
+    const database = yield* acquireDatabase(directUrl, { max: 1, name: "instance", deadlineMs: 5000 })
     const holder = `${hostname()}-${process.pid}-${randomUUID()}`
-    yield* lead({ holder, ttlMs: config.leaseMs, state, act: act(config, running) }).pipe(
-      Effect.provide(leaseLayer(databaseOf(config).directUrl))
-    )
+    const clockSteps = makeClockSteps()
+    yield* whileSettled({
+      asked: config.instance,
+      word: installation,
+      settle: (asked) => settleInstance(database, asked),
+      halt: (epoch, why) => haltInstance(database, epoch, why)
+    }, (settled) => lead({ holder, ttlMs: config.leaseMs, state, act: act(config, settled, running, clockSteps) }).pipe(
+      Effect.provide(leaseLayer(directUrl))
+    ))
   }).pipe(Effect.scoped)
 
 /** An interruption by a signal is an orderly end. */

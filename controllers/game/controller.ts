@@ -13,7 +13,7 @@ import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { JobKind } from "../../src/domain/Job.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
-import { ContainerEngine, type EngineError } from "../../src/engine/ContainerEngine.ts"
+import { ContainerEngine, type ContainerSummary, type EngineError } from "../../src/engine/ContainerEngine.ts"
 import { firstPage, GameReader } from "../../src/store/GameReader.ts"
 import type { GameWriter } from "../../src/store/GameWriter.ts"
 import { Exchanges, makeExchanges } from "./act/Exchanges.ts"
@@ -21,9 +21,11 @@ import { makePulls, Pulls } from "./act/Pulls.ts"
 import { ClockSteps, makeClockSteps } from "./observe/ClockSteps.ts"
 import { makeRefusals, Refusals } from "./act/Refusals.ts"
 import { type Reconciliation, reconcile } from "./reconcile.ts"
-import { resync } from "./resync.ts"
+import { makeNoteAnothers, resync, type ResyncOptions } from "./resync.ts"
 
 export interface GameControllerOptions {
+  /** This installation: what another one made is reported and left alone. */
+  readonly instance: string
   /** Starts at once, and as many looks beside them. */
   readonly workers: number
   /** Games exchanged at once. Default: `workers`. */
@@ -34,6 +36,8 @@ export interface GameControllerOptions {
   readonly admission?: Admission
   readonly timing: Timing
   readonly drainMs?: number
+  /** Told of each full list. */
+  readonly onList?: (containers: ReadonlyArray<ContainerSummary>) => Effect.Effect<void>
   /** Of the process: a step of the clock also ends a term. Default: of this controller. */
   readonly clockSteps?: ClockSteps["Service"]
 }
@@ -144,6 +148,8 @@ const runResyncs = Effect.fnUntraced(function*(
   const wanted = yield* Queue.sliding<void>(1)
   const lastMs = yield* Ref.make(0)
   const recheckFrom = yield* Ref.make(firstPage)
+  const anothers = makeNoteAnothers(options.instance)
+  const noteList: ResyncOptions["noteList"] = (containers) => Effect.andThen(anothers(containers), options.onList?.(containers) ?? Effect.void)
   const ask = Effect.asVoid(Queue.offer(wanted, undefined))
   const enqueue = (gameId: GameId, inMs: number) =>
     queue.addAfter(gameId, inMs, inMs === 0 ? { priority: Priority.Resync, trigger: "resync" } : { priority: Priority.Event, trigger: "timer" })
@@ -153,7 +159,7 @@ const runResyncs = Effect.fnUntraced(function*(
       // Another engine may answer by now, and while its events are away nobody says so.
       yield* known.forget
       // One that failed is still wanted.
-      yield* Effect.tapCause(resync({ ...options, exchanges, engineId: known.id, enqueue, recheckFrom }), () => ask)
+      yield* Effect.tapCause(resync({ ...options, exchanges, engineId: known.id, enqueue, noteList, recheckFrom }), () => ask)
       yield* Ref.set(lastMs, yield* monotonicMs)
     }
   })

@@ -9,7 +9,7 @@ import type { ContainerSummary } from "../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
 import type { Settled } from "../../src/store/GameWriter.ts"
 import { decide } from "./decide/decide.ts"
-import { assess, notInspected } from "./observe/assess.ts"
+import { assess, isAnothers, notInspected } from "./observe/assess.ts"
 import { areTold } from "./record/conditions.ts"
 
 const none: ReadonlyArray<ContainerSummary> = []
@@ -21,6 +21,7 @@ export interface Due {
 }
 
 export interface DriftOptions {
+  readonly instance: string
   readonly timing: Timing
   readonly pullPolicy: PullPolicy
   readonly engineId: string
@@ -43,16 +44,24 @@ export interface Comparison {
   readonly unnamed: () => ReadonlyArray<Due>
 }
 
-export const compareWith = (containers: ReadonlyArray<ContainerSummary>): Comparison => {
-  const byGame = Map.groupBy(containers, ({ gameId }) => gameId)
+/** `instance`: this installation. What another one made is nothing to it, but where a record names it. */
+export const compareWith = (containers: ReadonlyArray<ContainerSummary>, instance: string): Comparison => {
+  const { anothers = none, own = none } = Object.groupBy(containers, (one) => isAnothers(one, instance) ? "anothers" : "own")
+  const byGame = Map.groupBy(own, ({ gameId }) => gameId)
+  const anothersById = new Map(anothers.map((one) => [one.id, one]))
+  const take = ({ gameId, record }: SurveyRow): ReadonlyArray<ContainerSummary> => {
+    const found = byGame.get(gameId) ?? none
+    byGame.delete(gameId)
+    const recorded = anothersById.get(record?.currentContainerId ?? "")
+    return recorded === undefined ? found : [recorded, ...found]
+  }
   const page: Comparison["page"] = (rows, options) => {
     const due: Array<Due> = []
     const settled: Array<Settled> = []
     for (const row of rows) {
-      const own = byGame.get(row.gameId) ?? none
-      byGame.delete(row.gameId)
-      const inMs = isQuiet(row, own) ? undefined : dueInMs(row, own, options)
-      if (inMs === undefined && own.length === 0 && isAtRest(row)) settled.push(seenOf(row))
+      const seen = take(row)
+      const inMs = isQuiet(row, seen, instance) ? undefined : dueInMs(row, seen, options)
+      if (inMs === undefined && seen.length === 0 && isAtRest(row)) settled.push(seenOf(row))
       if (inMs !== undefined && inMs <= options.withinMs) due.push({ gameId: row.gameId, inMs })
     }
     return { due, settled }
@@ -62,7 +71,7 @@ export const compareWith = (containers: ReadonlyArray<ContainerSummary>): Compar
 
 /** A survey in one page. */
 export const differing = (rows: ReadonlyArray<SurveyRow>, containers: ReadonlyArray<ContainerSummary>, options: DriftOptions): ReadonlyArray<Due> => {
-  const comparison = compareWith(containers)
+  const comparison = compareWith(containers, options.instance)
   return [...comparison.page(rows, options).due, ...comparison.unnamed()]
 }
 
@@ -72,9 +81,10 @@ const isAtRest = ({ record }: SurveyRow): boolean => record !== null && record.s
 const seenOf = ({ game, gameId, record }: SurveyRow): Settled => ({ gameId, version: record?.version ?? 0, generation: game?.generation ?? null })
 
 /** The common case, told at a glance: it runs, and nothing has changed since. */
-const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>): boolean =>
+const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>, instance: string): boolean =>
   game?.state === "running" && record?.status === "running" && pendingJobs === 0 && own.length === 1 &&
-  own[0]!.id === record.currentContainerId && own[0]!.state === "running" && record.stopping === null && record.rollout === null && record.refused === null &&
+  own[0]!.id === record.currentContainerId && own[0]!.state === "running" && !isAnothers(own[0]!, instance) &&
+  record.stopping === null && record.rollout === null && record.refused === null &&
   hasObserved(record, game) && record.lastErrorCode === null && record.specHash !== null && areTold(record, null, {})
 
 /** 0: it differs; undefined: it is as it is to be, or waits for something that happens. */
@@ -85,6 +95,7 @@ const dueInMs = ({ game, gameId, pendingJobs, record }: SurveyRow, own: Readonly
   if (record?.currentContainerId != null && !own.some((container) => container.id === record.currentContainerId)) return 0
   const { step } = decide(assess({
     gameId,
+    instance: options.instance,
     row: game && rowOf(game, record),
     record,
     jobs: [],

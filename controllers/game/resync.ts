@@ -4,20 +4,24 @@ import { monotonicMs } from "../../src/clock/monotonic.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
-import { ContainerEngine, type EngineError } from "../../src/engine/ContainerEngine.ts"
+import { ContainerEngine, type ContainerSummary, type EngineError } from "../../src/engine/ContainerEngine.ts"
 import { firstPage, GameReader, type SurveyPage, type SurveyRow } from "../../src/store/GameReader.ts"
 import { GameWriter } from "../../src/store/GameWriter.ts"
 import * as metrics from "../../src/telemetry/metrics.ts"
 import type { Exchanges } from "./act/Exchanges.ts"
 import { type Comparison, compareWith, type Due } from "./drift.ts"
+import { isAnothers } from "./observe/assess.ts"
 
 export interface ResyncOptions {
+  readonly instance: string
   readonly timing: Timing
   readonly pullPolicy: PullPolicy
   readonly engineId: Effect.Effect<string, EngineError>
   readonly exchanges: Exchanges["Service"]
   /** Looks at the game, now (0) or later. */
   readonly enqueue: (gameId: GameId, inMs: number) => Effect.Effect<void>
+  /** Told of each list. */
+  readonly noteList: (containers: ReadonlyArray<ContainerSummary>) => Effect.Effect<void>
   /** The next resync comes after this long. */
   readonly resyncMs: number
   /** Where the next resync goes on with the settled games: each compares one page of them. */
@@ -31,6 +35,24 @@ interface Found {
   games: number
 }
 
+const namesSaid = 20
+
+/** Reports what other installations have on this engine, once each time it is something else. */
+export const makeNoteAnothers = (instance: string): ResyncOptions["noteList"] => {
+  let said = ""
+  return (containers) =>
+    Effect.suspend(() => {
+      const found = containers.filter((container) => isAnothers(container, instance)).map(({ instance: by, name }) => `${name} (${by})`).sort()
+      const now = found.join(", ")
+      if (now === said) return Effect.void
+      said = now
+      const names = [...found.slice(0, namesSaid), ...(found.length > namesSaid ? ["..."] : [])].join(", ")
+      return found.length === 0
+        ? Effect.logInfo("no container of another installation is on this engine any more")
+        : Effect.logWarning(`${found.length} containers of other installations are on this engine: ${names}; they are left alone`)
+    })
+}
+
 /** Answers how many games differ. */
 export const resync = Effect.fnUntraced(function*(options: ResyncOptions) {
   const engine = yield* ContainerEngine
@@ -38,7 +60,8 @@ export const resync = Effect.fnUntraced(function*(options: ResyncOptions) {
   const engineId = yield* options.engineId
   // The list comes first: what is made after it is also recorded after it, and a look at it too many does no harm.
   const containers = yield* engine.list()
-  const comparison = compareWith(containers)
+  yield* options.noteList(containers)
+  const comparison = compareWith(containers, options.instance)
   const found: Found = { due: [], exchanging: [], games: 0 }
   const compare = comparing(options, engineId, comparison, found)
   yield* compareOpen(compare)

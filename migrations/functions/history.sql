@@ -1,20 +1,24 @@
+-- Which database this is, as far as the server tells the schema's owner: a copy or a restore has another identifier or oid, a replica that was
+-- promoted another timeline.
+CREATE OR REPLACE FUNCTION rtmanager.this_database(OUT system_identifier text, OUT database_oid text, OUT timeline integer) LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT d.oid::text INTO database_oid FROM pg_database d WHERE d.datname = current_database();
+  BEGIN
+    SELECT s.system_identifier::text INTO system_identifier FROM pg_control_system() s;
+  EXCEPTION WHEN insufficient_privilege THEN NULL;
+  END;
+  BEGIN
+    -- The checkpoint's own timeline lags behind a promotion.
+    timeline := ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer;
+  EXCEPTION WHEN insufficient_privilege OR feature_not_supported OR undefined_function OR object_not_in_prerequisite_state THEN NULL;
+  END;
+END $$;
+
 -- Which history of the database this is: a failover or a restore begins another one, which may lack the last commits of the one before.
 -- What a server does not tell counts as unchanged.
-CREATE OR REPLACE FUNCTION rtmanager.current_history() RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  identity text := '?';
-  timeline text := '?';
-BEGIN
-  BEGIN
-    SELECT system_identifier::text INTO identity FROM pg_control_system();
-  EXCEPTION WHEN OTHERS THEN NULL;
-  END;
-  BEGIN
-    timeline := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
-  EXCEPTION WHEN OTHERS THEN NULL;
-  END;
-  RETURN identity || ' ' || timeline;
-END $$;
+CREATE OR REPLACE FUNCTION rtmanager.current_history() RETURNS text LANGUAGE sql AS $$
+  SELECT coalesce(t.system_identifier, '?') || ' ' || coalesce(t.timeline::text, '?') FROM rtmanager.this_database() t
+$$;
 
 -- Fails when the history is not the one that was noted: the recent jobs have to be read again before any newer one is taken.
 CREATE OR REPLACE FUNCTION rtmanager.same_history() RETURNS void LANGUAGE plpgsql
@@ -33,4 +37,4 @@ BEGIN
   INSERT INTO rtmanager.history AS h (noted) VALUES (rtmanager.current_history())
   ON CONFLICT (is_only) DO UPDATE SET noted = excluded.noted WHERE h.noted <> excluded.noted;
 END $$;
-REVOKE ALL ON FUNCTION rtmanager.current_history, rtmanager.same_history, rtmanager.note_history FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtmanager.this_database, rtmanager.current_history, rtmanager.same_history, rtmanager.note_history FROM PUBLIC;

@@ -24,6 +24,8 @@ export interface FoundContainer {
   /** Our own labels: null where somebody else made it. */
   readonly specHash: string | null
   readonly generation: number | null
+  /** The installation that made it; missing: made by hand, or by a release that did not say so. */
+  readonly instance?: string
   readonly startedAtMs: number | null
   readonly exit: ContainerExit | null
   /** Why the engine could not start it; empty when it could or was not asked to. */
@@ -57,6 +59,8 @@ export type PullState =
 
 export interface Facts {
   readonly gameId: GameId
+  /** This installation. What another one made is none of its business. */
+  readonly instance: string
   readonly row: Row | null
   readonly record: RuntimeRecord | null
   readonly jobs: ReadonlyArray<PendingJob>
@@ -99,9 +103,10 @@ export interface ObservedContainer extends Omit<FoundContainer, "state"> {
 /**
  * The fate of the container that the record names.
  *
- * `gone` is proven: the same engine as before answered 404 for its full id. `elsewhere`: another engine answers now.
+ * `gone` is proven: the same engine as before answered 404 for its full id. `elsewhere`: another engine answers now. `another's`:
+ * another installation made it.
  */
-export type Recorded = "none" | "present" | "gone" | "elsewhere"
+export type Recorded = "none" | "present" | "gone" | "elsewhere" | "another's"
 
 export interface Observation extends Omit<Facts, "row" | "containers" | "pullPolicy"> {
   readonly desired: Desired | null

@@ -86,6 +86,10 @@ export interface ContainerSummary {
   /** null: made by somebody else (no label of ours beyond the five of the contract). */
   readonly specHash: string | null
   readonly generation: number | null
+  /** The installation that made it; missing: made by hand, or by a release that did not say so. */
+  readonly instance?: string
+  /** Of the lease under which it was made; missing as with `instance`. */
+  readonly epoch?: number
 }
 
 export interface ContainerDetail extends ContainerSummary {

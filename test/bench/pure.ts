@@ -28,7 +28,7 @@ export const workQueue = async (figures: Figures): Promise<void> => {
 
 const image = "galaxy/engine:1.4.2"
 const timing = { stopGraceMs: 30_000, retentionMs: 1e9, backoff: defaultBackoff }
-const options = { timing, pullPolicy: "if_missing", engineId: "e", nowMs: 0, withinMs: 30_000 } as const
+const options = { timing, pullPolicy: "if_missing", engineId: "e", instance: "i", nowMs: 0, withinMs: 30_000 } as const
 
 const quietGame = (index: number): { readonly row: SurveyRow; readonly container: ContainerSummary } => {
   const gameId = `g${index}` as GameId

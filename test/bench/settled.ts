@@ -55,6 +55,7 @@ export const resyncBesideSettled = async (figures: Figures): Promise<void> => {
     )
     const recheckFrom = await Effect.runPromise(Ref.make(firstPage))
     const sweep = () => Effect.runPromise(resync({
+      instance: "i", noteList: () => Effect.void,
       timing: { stopGraceMs: 30_000, retentionMs: 1e9, backoff: defaultBackoff }, pullPolicy: "if_missing", engineId: Effect.succeed("e"),
       exchanges: makeExchanges(8, () => Effect.void), enqueue: () => Effect.void, resyncMs: 30_000, recheckFrom
     }).pipe(Effect.provide(services)))

@@ -4,9 +4,10 @@ import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
 import postgres from "postgres"
 import { migrate, upgrade } from "../../src/store/migrate.ts"
+import { settleInstance } from "../../src/store/postgres/instance.ts"
 import { commitOf, g1, image, recordOf, startJob } from "../contract/store/OpenStore.ts"
-import { openDatabase, withLease, withOpenStore as opened } from "../support/openStore.ts"
-import { addressAs, makeRoles, type RoleName } from "../support/roles.ts"
+import { withDatabase, withLease, withOpenStore as opened, withStranger } from "../support/openStore.ts"
+import { makeRoles, type RoleName } from "../support/roles.ts"
 
 /** SQLSTATE of what was refused, undefined: it was done. */
 const asked = async (url: string, statement: string): Promise<string | undefined> => {
@@ -25,7 +26,7 @@ describe("a role", () => {
     ["writer", "UPDATE rtmanager.games SET state = 'stopped', spec = '{\"args\": []}' WHERE game_id = 'g1'"],
     ["writer", "DELETE FROM rtmanager.games WHERE game_id = 'g1'"],
     ["reader", "SELECT game_id, state, image_ref, generation FROM rtmanager.games"],
-    ["reader", "SELECT * FROM rtmanager.runtime_records, rtmanager.operation_log, rtmanager.health_snapshots, rtmanager.changes, rtmanager.lease"],
+    ["reader", "SELECT * FROM rtmanager.runtime_records, rtmanager.operation_log, rtmanager.health_snapshots, rtmanager.changes, rtmanager.lease, rtmanager.instance"],
     ["reader", "SELECT job.game_id, job.outcome FROM rtmanager.jobs job"]
   ]
   const mayNot: ReadonlyArray<readonly [RoleName, string, string]> = [
@@ -36,6 +37,8 @@ describe("a role", () => {
     ["writer", "SELECT rtmanager.commit_step(1, '{}')", "the controller's"],
     ["writer", "SELECT rtmanager.take_jobs(1, '[]')", "the controller's"],
     ["writer", "SELECT rtmanager.mend_changes()", "the controller's"],
+    ["writer", "SELECT rtmanager.look_at_instance('x')", "the controller's"],
+    ["writer", "SELECT rtmanager.keep_instance('x', NULL, NULL, NULL)", "the games of this installation would be nobody's"],
     ["writer", "UPDATE rtmanager.lease SET expires_at = 'infinity'", "nobody would act"],
     ["writer", "TRUNCATE rtmanager.games", "absence is no order"],
     ["writer", "ALTER TABLE rtmanager.games DISABLE TRIGGER ALL", "it does not own it"],
@@ -46,6 +49,9 @@ describe("a role", () => {
     ["reader", "UPDATE rtmanager.games SET state = 'removed'", "it reads"],
     ["reader", "DELETE FROM rtmanager.games", "it reads"],
     ["reader", "SELECT rtmanager.take_jobs(1, '[]')", "the controller's"],
+    ["reader", "SELECT rtmanager.halt_instance(1, 'x')", "nobody would act"],
+    ["reader", "UPDATE rtmanager.instance SET halted = 'x'", "it reads"],
+    ["controller", "UPDATE rtmanager.instance SET id = 'x'", "only by what settles whose database this is"],
     ["controller", "INSERT INTO rtmanager.games (game_id, image_ref) VALUES ('g3', 'a:1')", "only by a job or an adoption, under the lease"],
     ["controller", "UPDATE rtmanager.runtime_records SET status = 'removed'", "only under the lease"],
     ["controller", "DELETE FROM rtmanager.operation_log", "a log is kept"],
@@ -127,6 +133,7 @@ describe("what somebody makes in a schema of his own", () => {
     }))
     await sql`UPDATE rtmanager.lease SET holder = '', epoch = 0`
     await withLease(as.controller, (lease) => lease.acquire("a", 5000))
+    await withDatabase(as.controller, (database) => settleInstance(database, undefined))
     await sql`UPDATE rtmanager.schema_functions SET checksum = 'older'`
     await migrate(url)
     await attacker`DELETE FROM rtmanager.games`
@@ -149,19 +156,6 @@ describe("what somebody makes in a schema of his own", () => {
     assert.deepStrictEqual([...forAll], [])
   }))
 })
-
-/** A database, and a login without any right that is not given to it. */
-const withStranger = (body: (found: Awaited<ReturnType<typeof openDatabase>> & { readonly stranger: string }) => Promise<void>) => async () => {
-  const database = await openDatabase(async () => {})
-  try {
-    await database.sql.unsafe(`DO $$ BEGIN
-      IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rtm_test_owner') THEN CREATE ROLE rtm_test_owner LOGIN PASSWORD 'test'; END IF;
-    END $$`)
-    await body({ ...database, stranger: addressAs(database.url, "rtm_test_owner") })
-  } finally {
-    await database.drop()
-  }
-}
 
 const command = (databaseUrl: string, ...args: ReadonlyArray<string>) => {
   const { status, stderr, stdout } = spawnSync(process.execPath, ["src/main.ts", ...args], { env: { DATABASE_URL: databaseUrl }, encoding: "utf8" })

@@ -19,6 +19,41 @@ export interface Mutant {
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
+    name: "another installation's container is taken for one of this one",
+    file: "controllers/game/observe/assess.ts",
+    from: "const own = found.filter((container) => !isAnothers(container, facts.instance))",
+    to: "const own = found",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "ends nothing of another installation" }
+  },
+  {
+    name: "a resync looks at games that only another installation has",
+    file: "controllers/game/drift.ts",
+    from: "const byGame = Map.groupBy(own, ({ gameId }) => gameId)",
+    to: "const byGame = Map.groupBy(containers, ({ gameId }) => gameId)",
+    caughtBy: { project: "unit", file: "test/unit/game/drift.test.ts", test: "looks at no container of another installation" }
+  },
+  {
+    name: "a copy of the database on the same server acts",
+    file: "src/store/Instance.ts",
+    from: "return differs(kept.databaseOid, now.databaseOid)",
+    to: "return false",
+    caughtBy: { project: "unit", file: "test/unit/store/instance.test.ts", test: "a copy on the same server" }
+  },
+  {
+    name: "what a process was started with settles what came up since",
+    file: "src/installation.ts",
+    from: "for (let asked = options.asked;; asked = undefined) {",
+    to: "for (const asked = options.asked;;) {",
+    caughtBy: { project: "unit", file: "test/unit/installation.test.ts", test: "takes what it was started with for a word" }
+  },
+  {
+    name: "a promoted replica acts on beside the controller of its former primary",
+    file: "src/installation.ts",
+    from: "if (standing?.isPromoted === false)",
+    to: "if (standing !== undefined)",
+    caughtBy: { project: "unit", file: "test/unit/installation.test.ts", test: "acts on nothing where its database is a replica" }
+  },
+  {
     name: "a time in the future is waited for",
     file: "controllers/game/decide/rules.ts",
     from: ",\n  ClockSetBack: clockSetBack",
@@ -77,7 +112,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a 404 is believed though another engine may answer than the one that was asked who it is",
     file: "controllers/game/observe/gather.ts",
-    from: `fateOf(record, containers, expected) === "gone" ? (yield* engine.identity).id : expected`,
+    from: `fateOf(record, containers, { engineId: expected, instance }) === "gone" ? (yield* engine.identity).id : expected`,
     to: "expected",
     caughtBy: { project: "simulation", file: "test/simulation/scenes.test.ts", test: "a container is not missed because another engine answers than everybody thinks" }
   },

@@ -38,6 +38,7 @@ export const timing: Timing = {
 }
 export const resyncMs = 10_000
 export const leaseMs = 6000
+export const simulatedInstance = "sim"
 const leaseMarginMs = 500
 const drainMs = 700
 /** Fewer than there are games: some must wait for their turn. */
@@ -63,7 +64,7 @@ export const startProcess = Effect.fnUntraced(function*(
 ): Effect.fn.Return<ControllerProcess, never, Scope.Scope> {
   const life = makeLife(plan)
   const state = yield* SubscriptionRef.make<LeaderState>({ role: "standby", epoch: 0 })
-  const watch = makeWatch({ ...worlds, maxExchanges, violated })
+  const watch = makeWatch({ ...worlds, instance: simulatedInstance, maxExchanges, violated })
   const lease = Layer.succeed(Lease, faultyLease(life, makeFakeLease(worlds.store)))
   const main = lead({ holder: name, ttlMs: leaseMs, state, act: act(worlds, life, watch) }).pipe(
     Effect.provide(lease), Effect.provideService(Clock.Clock, worlds.clock), Effect.exit
@@ -90,12 +91,12 @@ const act = ({ engine, store, streams }: Worlds, life: Life, watch: Watch, clock
     guard: Effect.flatMap(term.remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
   }
   const acting = Effect.gen(function*() {
-    yield* startActing({ workers: 4, maxExchanges, resyncMs, pullPolicy: "if_missing", timing, drainMs, clockSteps })
+    yield* startActing({ instance: simulatedInstance, workers: 4, maxExchanges, resyncMs, pullPolicy: "if_missing", timing, drainMs, clockSteps })
     return yield* Effect.never
   })
   const services = Layer.effect(
     ContainerEngine,
-    Effect.map(makeFakeEngine(engine), (client) => withPermission(watch.engine(faultyEngine(life, client)), permission))
+    Effect.map(makeFakeEngine(engine, { instance: simulatedInstance }), (client) => withPermission(watch.engine(faultyEngine(life, client)), permission))
   ).pipe(
     Layer.provideMerge(Layer.succeed(GameReader, watch.reader(faultyReader(life, makeFakeReader(store))))),
     Layer.provideMerge(Layer.succeed(GameWriter, watch.writer(faultyWriter(life, makeFakeWriter(store, term.epoch, term.end))))),

@@ -19,8 +19,8 @@ const surveyOf = ({ jobs, record, row }: World): SurveyRow => ({
 
 /** What one list shows of it. */
 const listOf = (world: World): ReadonlyArray<ContainerSummary> =>
-  world.containers.map(({ createdAtMs, generation, id, imageRef, name, specHash, state }) => ({
-    id, gameId, name, createdAtMs, imageRef, state: state as ContainerState, generation, specHash
+  world.containers.map(({ createdAtMs, generation, id, imageRef, instance, name, specHash, state }) => ({
+    id, gameId, name, createdAtMs, imageRef, state: state as ContainerState, generation, specHash, ...(instance === undefined ? {} : { instance })
   }))
 
 /** A list does not show that a container answers nobody, that it runs another time, nor who restarts it. */
@@ -43,7 +43,7 @@ describe("the resync, over the plan's whole state space", () => {
         if (world.record === one.world.record || world.pull._tag !== "None" || !isShown(world)) continue
         const { reason, step } = planWorld(world)
         const inMs = step._tag === "Wait" ? step.againMs ?? Infinity : 0
-        const [found] = differing([surveyOf(world)], listOf(world), { timing, pullPolicy: "if_missing", engineId: world.engineId, nowMs: world.nowMs, withinMs: resyncMs })
+        const [found] = differing([surveyOf(world)], listOf(world), { timing, pullPolicy: "if_missing", engineId: world.engineId, instance: world.instance, nowMs: world.nowMs, withinMs: resyncMs })
         if (inMs <= resyncMs && !(found && found.inMs <= inMs) && !overlooked.has(reason)) overlooked.set(reason, `${planWorld(one.world).reason} of ${one.row} | ${one.record} | ${one.actual} | ${one.job}`)
       }
     }
@@ -58,9 +58,9 @@ describe("the resync, over the plan's whole state space", () => {
       if (one.world.pull._tag !== "None" || !isPlausible(one.world)) continue
       for (const world of nextAny(one.world)) {
         if (world.record === one.world.record || !isShown(world)) continue
-        const options = { timing, pullPolicy: "if_missing", engineId: world.engineId, nowMs: world.nowMs, withinMs: resyncMs } as const
+        const options = { timing, pullPolicy: "if_missing", engineId: world.engineId, instance: world.instance, nowMs: world.nowMs, withinMs: resyncMs } as const
         const row = surveyOf(world)
-        if (compareWith(listOf(world)).page([row], options).settled.length === 0) continue
+        if (compareWith(listOf(world), world.instance).page([row], options).settled.length === 0) continue
         settled.add(`${row.game?.state} ${row.game?.restartPolicy} ${row.record?.status}`)
         const later = { ...world, nowMs: world.nowMs + year, exchangesFull: false, engineId: "e9" }
         const { reason, step } = planWorld({ ...later, pull: { _tag: "None" } })

@@ -2,7 +2,7 @@
 import { Effect, Exit, type Random, type Scope } from "effect"
 import type { GameRow } from "../support/fakes/database.ts"
 import type { Availability } from "../support/fakes/Availability.ts"
-import { alive, type FakeContainer } from "../support/fakes/container.ts"
+import { alive, type FakeContainer, labelNames } from "../support/fakes/container.ts"
 import { between } from "../support/fakes/Surroundings.ts"
 import { jobStreams } from "../support/fakes/StreamsWorld.ts"
 import { type Simulation, startController } from "./world.ts"
@@ -143,6 +143,16 @@ const people: ReadonlyArray<Kind> = [
     return act(`docker run --restart always by hand for ${game}`, ({ engine }) =>
       void engine.run(engine.byHand(game, images.present, { restartsByItself: true })))
   }],
+  [3, (random) => {
+    const game = pick(random, games)
+    const suffix = pick(random, ["", "", "-blue"])
+    const generation = String(between(random, 1, 3))
+    return act(`another installation has game ${game} too, named galaxy-game-${game}${suffix}`, ({ engine }) => {
+      const { labels, ...request } = engine.byHand(game, images.present)
+      const made = { [labelNames.instance]: "blue", [labelNames.specHash]: "v1:blue", [labelNames.generation]: generation }
+      engine.run({ ...request, name: `galaxy-game-${game}${suffix}`, labels: { ...labels, ...made } })
+    })
+  }],
   [1, onContainer("a copy, labels and all,", ({ engine }, { image, labels, name }) => void engine.run({ name: `${name}-copy`, image, labels }))],
   [2, (random) => {
     const game = pick(random, games)
@@ -282,7 +292,8 @@ export const calm = (simulation: Simulation): Effect.Effect<void, never, Scope.S
     for (const ref of [images.present, images.pullable, images.slow]) engine.image(ref, { registry: "there" })
     for (const container of engine.containers) {
       container.answers.up()
-      if (Object.keys(container.labels).length === 0) engine.removeByForce(container.id)
+      // Names are free again.
+      if (Object.keys(container.labels).length === 0 || container.labels[labelNames.instance] === "blue") engine.removeByForce(container.id)
     }
     for (const { life } of processes) life.cutOff.clear()
     if (processes.length === 0) yield* startController(simulation, `c${simulation.trace.length}`)

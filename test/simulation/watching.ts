@@ -18,6 +18,8 @@ export interface WatchOptions {
   readonly engine: EngineWorld
   readonly store: StoreWorld
   readonly maxExchanges: number
+  /** The installation of the controller. */
+  readonly instance: string
   /** Told of each broken promise, in words. */
   readonly violated: (problem: string) => void
 }
@@ -30,9 +32,13 @@ export interface Watch {
 }
 
 /** Watches one process: a game has one worker, so a commit belongs to the last load of its game. */
-export const makeWatch = ({ engine: host, maxExchanges, store, violated }: WatchOptions): Watch => {
+export const makeWatch = ({ engine: host, instance, maxExchanges, store, violated }: WatchOptions): Watch => {
   const pulledAtMs = new Map<string, number>()
   const loaded = new Map<string, GameState>()
+  const trespass = (id: string, what: string) => {
+    const by = host.get(id)?.labels[labelNames.instance] ?? ""
+    if (by !== "" && by !== instance) violated(`a container of installation ${by} is ${what}`)
+  }
   const say = (gameId: string, problems: ReadonlyArray<string>) => problems.forEach((problem) => violated(`${gameId}: ${problem}`))
   return {
     reader: (reader) => ({
@@ -52,11 +58,25 @@ export const makeWatch = ({ engine: host, maxExchanges, store, violated }: Watch
       pull: (imageRef) => Effect.tap(engine.pull(imageRef), () => Effect.sync(() => void pulledAtMs.set(imageRef, host.nowMs))),
       start: (id) => Effect.suspend(() => {
         const gameId = host.get(id)?.labels[labelNames.gameId]
+        trespass(id, "started")
         if (gameId !== undefined) say(gameId, unaskedStart(host, store, pulledAtMs, gameId, id))
         return engine.start(id)
       }),
+      remove: (id) => Effect.suspend(() => {
+        trespass(id, "removed")
+        return engine.remove(id)
+      }),
+      disarm: (id) => Effect.suspend(() => {
+        trespass(id, "disarmed")
+        return engine.disarm(id)
+      }),
+      unpause: (id) => Effect.suspend(() => {
+        trespass(id, "thawed")
+        return engine.unpause(id)
+      }),
       kill: (id, signal) => Effect.suspend(() => {
         const gameId = host.get(id)?.labels[labelNames.gameId]
+        trespass(id, "sent a signal")
         if (gameId !== undefined) say(gameId, [...unintendedSignal(store, gameId, id, signal), ...wrongEnd(host, store, gameId, id, signal)])
         return engine.kill(id, signal)
       })

@@ -87,6 +87,7 @@ export const pullingImage: Known =
   { told: { progress: { status: "True", reason: "PullingImage", message: `pulling ${image}` } } }
 const unknowns = {
   EngineChanged: "container c1 is on engine e1, but e2 answers; connect that engine, or change the game's row to start it here",
+  AnotherInstance: "container c1 was made by another installation (label com.galaxy.instance); it is left alone",
   ContainerUnresponsive: "the engine lists container c1 but does not answer for it"
 } as const
 export const unknown = (reason: keyof typeof unknowns): Known => ({ told: { unknown: { reason, message: unknowns[reason] } } })
@@ -120,7 +121,7 @@ export type Given = Partial<Omit<Facts, "row" | "record"> & { readonly desired: 
 
 /** Conditions say what is so, and the recorded container is proven gone where the case lists it not. */
 export const facts = ({ desired = row(), record = running(), ...given }: Given): Facts => ({
-  gameId, jobs: [], lastHealth: null, containers: [live()], engineId: "e1", pull: { _tag: "None" }, exchangesFull: false, nowMs: now, timing, pullPolicy: "if_missing",
+  gameId, jobs: [], lastHealth: null, containers: [live()], engineId: "e1", instance: "i1", pull: { _tag: "None" }, exchangesFull: false, nowMs: now, timing, pullPolicy: "if_missing",
   ...given,
   row: desired && rowOf(desired),
   record: record && told(record, desired)

@@ -4,14 +4,14 @@ import { randomBytes } from "node:crypto"
 import postgres from "postgres"
 import { Lease, type Term } from "../../src/store/Lease.ts"
 import { migrate } from "../../src/store/migrate.ts"
-import { acquireDatabase, type DatabaseOptions } from "../../src/store/postgres/client.ts"
+import { acquireDatabase, type Database, type DatabaseOptions } from "../../src/store/postgres/client.ts"
 import { layer as leaseLayer } from "../../src/store/postgres/PostgresLease.ts"
 import { makePostgresReader, type ReaderOptions } from "../../src/store/postgres/PostgresReader.ts"
 import { makePostgresWriter } from "../../src/store/postgres/PostgresWriter.ts"
 import type { StoreError } from "../../src/store/StoreError.ts"
 import type { OpenStore, UserRow } from "../contract/store/OpenStore.ts"
 import { environment } from "./environment.ts"
-import { makeRoles, type RoleName } from "./roles.ts"
+import { addressAs, makeRoles, type RoleName } from "./roles.ts"
 
 export interface Opened extends OpenStore {
   /** As the owner of the schema. */
@@ -127,3 +127,20 @@ export const holding = async (sql: postgres.Sql, statement: string): Promise<() 
 
 export const withLease = <A>(url: string, body: (lease: Lease["Service"]) => Effect.Effect<A, StoreError>): Promise<A> =>
   Effect.runPromise(Effect.flatMap(Lease, body).pipe(Effect.provide(leaseLayer(url))))
+
+/** On connections of its own. */
+export const withDatabase = <A, E>(url: string, body: (database: Database) => Effect.Effect<A, E>): Promise<A> =>
+  Effect.runPromise(Effect.scoped(Effect.flatMap(acquireDatabase(url, { max: 1, name: "test", deadlineMs: 5000 }), body)))
+
+/** A database, and a login without any right that is not given to it. */
+export const withStranger = (body: (found: Awaited<ReturnType<typeof openDatabase>> & { readonly stranger: string }) => Promise<void>) => async () => {
+  const database = await openDatabase(async () => {})
+  try {
+    await database.sql.unsafe(`DO $$ BEGIN
+      IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rtm_test_owner') THEN CREATE ROLE rtm_test_owner LOGIN PASSWORD 'test'; END IF;
+    END $$`)
+    await body({ ...database, stranger: addressAs(database.url, "rtm_test_owner") })
+  } finally {
+    await database.drop()
+  }
+}

@@ -17,7 +17,7 @@ export const key = (world: World): string => {
   const ids = new Map([...world.containers, ...hidden.containers].map((container, index) => [container.id, `#${index}`]))
   const at = (ms: number | null | undefined) => ms == null ? "" : sign(ms - nowMs)
   const looks = (container: ModelContainer) => [
-    container.state, container.generation, container.specHash, container.imageRef, container.networkGone === true, container.restartsByItself,
+    container.state, container.instance ?? "", container.generation, container.specHash, container.imageRef, container.networkGone === true, container.restartsByItself,
     container.startError, container.stopSignal, container.stopGraceMs, container.imageId,
     container.startedAtMs === null ? "" : container.startedAtMs === record?.startedAtMs,
     container.exit && [container.exit.code, container.exit.oomKilled, container.exit.finishedAtMs === null]

@@ -6,14 +6,17 @@ import type { Row } from "../../src/domain/Row.ts"
 import { assess, fateOf } from "../../controllers/game/observe/assess.ts"
 import { type ModelContainer, planWorld, step as carryOn, type World } from "./planModel.ts"
 
-export const runs = (world: World) => world.containers.filter(({ state }) => state === "running" || state === "paused")
+export const runs = (world: World) => world.containers.filter((one) => isHere(one) && (one.state === "running" || one.state === "paused"))
 
 const conditionOf = ({ record }: World, type: "Ready" | "Progressing") => record?.conditions.find((one) => one.type === type)
 
-const isOurs = ({ generation, specHash }: ModelContainer) => specHash !== null && generation !== null
+/** Of the world's own installation, `i1`. */
+const isHere = ({ instance = "i1" }: ModelContainer) => instance === "i1"
+const isOurs = (container: ModelContainer) => container.specHash !== null && container.generation !== null && isHere(container)
 
 /** The recorded container is on an engine that does not answer now. */
-const isElsewhere = ({ containers, engineId, record }: World): boolean => record?.status !== "removed" && fateOf(record, containers, engineId) === "elsewhere"
+const isElsewhere = (world: World): boolean =>
+  world.record?.status !== "removed" && ["elsewhere", "another's"].includes(fateOf(world.record, world.containers, world))
 
 /** The game's own container is listed and not answered for. */
 const isSilent = (world: World): boolean => {
@@ -56,7 +59,7 @@ const brokenConditions = (world: World): string | undefined => {
 
 const brokenState = (world: World): string | undefined => {
   const { row, record } = world
-  const containers = world.containers.filter(({ state }) => state !== "removing")
+  const containers = world.containers.filter((one) => one.state !== "removing" && isHere(one))
   if (row === null) {
     return record === null && containers.some(({ state, imageRef }) => state !== "dead" && imageRef.includes(":")) ? "not adopted" : undefined
   }
@@ -113,6 +116,7 @@ export const trespass = (world: World): string | undefined => {
   const image = step._tag === "Act" ? wrongImage(world, step.action) : undefined
   if (step._tag !== "Act" || image !== undefined || !("container" in step.action)) return image
   const { container } = step.action
+  if (!isHere(container)) return `${step.action._tag} of another installation's container`
   // Only what is adopted with the next step is disarmed.
   const isAdopted = step.action._tag === "Disarm" && planWorld(carryOn(world, "ok")).reason === "Adopted"
   if (!container.ours && container.id !== world.record?.currentContainerId && !isAdopted) return `${step.action._tag} of somebody else's container`

@@ -141,6 +141,9 @@ export const actuals: ReadonlyArray<Named<ReadonlyArray<ModelContainer>>> = [
   named("running + stray of ours", [container({}), container({ id: "c2", name: "x" })]),
   named("running + ended stray of ours", [container({}), container({ id: "c2", name: "x", ...exit(0) })]),
   named("running + made by hand", [container({}), container({ id: "c2", ...manual })]),
+  named("running, another installation's", [container({ instance: "i2" })]),
+  named("exited 1, another installation's", [container({ ...exit(1), instance: "i2" })]),
+  named("running + another installation's", [container({ instance: "i1" }), container({ id: "c2", name: "x", instance: "i2" })]),
   named("exited + running by hand", [container(exit(1)), container({ id: "c2", ...manual })])
 ]
 
@@ -218,6 +221,7 @@ const worldOf = (
   pull: Pick<World, "pull" | "exchangesFull">
 ): World => ({
   gameId,
+  instance: "i1",
   row,
   record: record && { ...record, specHash: record.currentContainerId ? containers[0]?.specHash ?? wanted : null },
   jobs,

@@ -86,6 +86,7 @@ export const made = <F extends Facts>(facts: F, { generation, imageRef, spec, sp
     name: containerName(facts.gameId),
     state: "created",
     generation,
+    instance: facts.instance,
     specHash,
     imageRef,
     createdAtMs: facts.nowMs,

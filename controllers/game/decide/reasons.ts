@@ -1,6 +1,7 @@
 /** Why a step is taken: the closed set that logs and docs/plan-table.md share. */
 export const reasons = {
   EngineChanged: "the recorded container is on another engine than the one that answers",
+  AnotherInstance: "the recorded container was made by another installation that shares the engine",
   ContainerUnresponsive: "the engine lists the container but does not answer for it: unknown is no reason to act",
   ConditionsChanged: "what the game waits for, or what can be known of it, is not what its conditions say: they are told anew",
   ContainerDisappeared: "the recorded container was removed behind our back",

@@ -9,9 +9,10 @@ import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 import { isTarget, targetOf } from "../decide/target.ts"
 
 export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts): Observation => {
-  const { engineId, record, timing } = facts
+  const { record, timing } = facts
   const target = row && targetOf(row, pullPolicy, timing)
-  const containers = found.map((container) => assessContainer(container, target, record))
+  const own = found.filter((container) => !isAnothers(container, facts.instance))
+  const containers = own.map((container) => assessContainer(container, target, record))
   const main = mainContainer(containers, target, record)
   return {
     ...facts,
@@ -20,7 +21,7 @@ export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts):
     containers,
     main,
     strays: containers.filter((container) => container !== main),
-    recorded: fateOf(record, found, engineId)
+    recorded: fateOf(record, found, facts)
   }
 }
 
@@ -28,6 +29,10 @@ export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts):
 export const notInspected = {
   startError: "", stopSignal: "SIGTERM", imageId: null, warnings: [], stopGraceMs: null, restartsByItself: false, endpoint: ""
 } satisfies Partial<FoundContainer>
+
+/** Made by another installation that shares the engine: whatever it is, it is not for this one to touch. */
+export const isAnothers = (container: { readonly instance?: string }, instance: string): boolean =>
+  container.instance !== undefined && container.instance !== instance
 
 /**
  * The record's hash comes first: an adopted container runs what was agreed on at its adoption, whatever its labels say.
@@ -44,10 +49,15 @@ export const assessContainer = (found: FoundContainer, target: Target | null, re
 }
 
 /** What became of the container that the record names. Only the engine that held it can say that it is gone. */
-export const fateOf = (record: RuntimeRecord | null, found: ReadonlyArray<FoundContainer>, engineId: string): Recorded => {
+export const fateOf = (
+  record: RuntimeRecord | null,
+  found: ReadonlyArray<FoundContainer>,
+  { engineId, instance }: Pick<Facts, "engineId" | "instance">
+): Recorded => {
   const id = record?.currentContainerId
   if (record === null || id == null) return "none"
-  if (found.some((container) => container.id === id)) return "present"
+  const recorded = found.find((container) => container.id === id)
+  if (recorded) return isAnothers(recorded, instance) ? "another's" : "present"
   return record.engineId === null || record.engineId === engineId ? "gone" : "elsewhere"
 }
 

@@ -16,6 +16,8 @@ import { fateOf, notInspected } from "./assess.ts"
 import { ClockSteps } from "./ClockSteps.ts"
 
 export interface GatherOptions {
+  /** This installation. */
+  readonly instance: string
   readonly timing: Timing
   /** Where the spec says nothing else. */
   readonly pullPolicy: PullPolicy
@@ -37,12 +39,14 @@ export const gather = Effect.fnUntraced(function*(gameId: GameId, options: Gathe
   const found = yield* Effect.forEach(idsToInspect(known, record), inspectOne(engine, gameId), { concurrency: 4 })
   const containers = found.filter((one) => one !== "gone")
   // Only the engine that held a container can say that it is gone, and another one may answer since `expected` was asked.
-  const engineId = fateOf(record, containers, expected) === "gone" ? (yield* engine.identity).id : expected
-  const row = game && decodeRow(game, options.admission)
+  const { admission, instance } = options
+  const engineId = fateOf(record, containers, { engineId: expected, instance }) === "gone" ? (yield* engine.identity).id : expected
+  const row = game && decodeRow(game, admission)
   const exchanges = yield* Exchanges
   yield* exchanges.note(gameId, record !== null && record.rollout !== null)
   return {
     gameId,
+    instance,
     row,
     record,
     jobs,

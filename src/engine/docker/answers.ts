@@ -78,12 +78,19 @@ const number = (text: string | undefined): number | null =>
 
 type LabelMap = Readonly<Record<string, string>>
 
+const madeBy = (of: LabelMap): Pick<ContainerSummary, "instance" | "epoch"> => {
+  const instance = of[labels.instance]
+  const epoch = number(of[labels.epoch])
+  return { ...(instance ? { instance } : {}), ...(epoch === null ? {} : { epoch }) }
+}
+
 const common = (id: string, name: string, of: LabelMap, imageFallback: string) => ({
   id,
   name,
   imageRef: of[labels.imageRef] ?? imageFallback,
   specHash: of[labels.specHash] ?? null,
-  generation: number(of[labels.generation])
+  generation: number(of[labels.generation]),
+  ...madeBy(of)
 })
 
 /** undefined: not a container of ours, whatever the filter let through. */

@@ -25,7 +25,7 @@ interface Told {
 export const makeCreate = (verbs: Verbs, network: Network, images: Images, { known, watch }: Told, settings: BodySettings) => {
   const make = (template: ContainerTemplate) =>
     Effect.all([network.id, images.labelsOf(template.imageRef)]).pipe(
-      Effect.flatMap(([networkId, ofImage]) => send(verbs, containerName(template.gameId), createBody(template, settings, networkId, ofImage))),
+      Effect.flatMap(([networkId, ofImage]) => send(verbs, containerName(template.gameId), createBody(template, settings, networkId, ofImage), settings.instance)),
       Effect.catchIf((error) => error.status === 404, (error) => whatIsMissing(images, template, error))
     )
   return Effect.fnUntraced(function*(template: ContainerTemplate) {
@@ -53,21 +53,24 @@ const whatIsMissing = (images: Images, { imageRef }: ContainerTemplate, error: E
 
 const isOfNetwork = ({ message }: EngineError): boolean => /\bnetwork \S+ not found/i.test(message)
 
-const send = (verbs: Verbs, name: string, body: Docker.ContainerCreateOptions) =>
+const send = (verbs: Verbs, name: string, body: Docker.ContainerCreateOptions, instance: string | undefined) =>
   change(verbs, "create", "change", reasons, (client, abortSignal) =>
     post(client, "/containers/create?", { name }, body, abortSignal)).pipe(
-        Effect.catchIf((error) => error.reason === "NameTaken", (error) => refusedName(verbs, name, error)),
+        Effect.catchIf((error) => error.reason === "NameTaken", (error) => refusedName(verbs, name, error, instance)),
         Effect.flatMap(decodeCreated)
       )
 
 /** The engine reserves a name before it shows who for: held by nobody means that an earlier create is still at work. */
-const refusedName = (verbs: Verbs, name: string, error: EngineError): Effect.Effect<never, EngineError> =>
+const refusedName = (verbs: Verbs, name: string, error: EngineError, instance: string | undefined): Effect.Effect<never, EngineError> =>
   Effect.flatMap(holderOf(verbs, name), (holder) =>
-    Effect.fail(holder ? nameTaken(error, name, holder) : withReason(error, "Conflict")))
+    Effect.fail(holder ? nameTaken(error, name, holder, instance) : withReason(error, "Conflict")))
 
-const nameTaken = (error: EngineError, name: string, holder: typeof ListedContainer.Type): EngineError => {
-  const ours = holder.Labels?.[labels.owner] === ownerValue
-  const description = `container ${holder.Id.slice(0, 12)} (${holder.State}, ${ours ? "of this controller" : "not of this controller"})`
+const nameTaken = (error: EngineError, name: string, holder: typeof ListedContainer.Type, instance: string | undefined): EngineError => {
+  const by = holder.Labels?.[labels.instance]
+  const isAnothers = by !== undefined && by !== "" && by !== instance
+  const ours = holder.Labels?.[labels.owner] === ownerValue && !isAnothers
+  const whose = isAnothers ? `of another installation, ${by}` : ours ? "of this controller" : "not of this controller"
+  const description = `container ${holder.Id.slice(0, 12)} (${holder.State}, ${whose})`
   return new EngineError({
     operation: error.operation,
     reason: "NameTaken",

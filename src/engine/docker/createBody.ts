@@ -16,12 +16,18 @@ export const labels = {
   startedAtMs: "com.galaxy.started_at_ms",
   specHash: "com.galaxy.spec_hash",
   generation: "com.galaxy.generation",
+  instance: "com.galaxy.instance",
+  epoch: "com.galaxy.epoch",
   stopGraceMs: "com.galaxy.stop_grace_ms"
 } as const
 export const ownerValue = "rtmanager"
 export const kindValue = "game-engine"
 
 export interface BodySettings {
+  /** This installation: a label of what it makes. */
+  readonly instance?: string
+  /** Of the lease under which it makes it. */
+  readonly epoch?: number
   /** A bind mount under this folder of the host instead of a named volume. */
   readonly stateRoot: string | undefined
   /** Limits of a container whose spec names none; part of no hash. Default: 512 pids, no others. */
@@ -63,6 +69,8 @@ export const createBody = (
       [labels.startedAtMs]: String(template.createdAtMs),
       [labels.specHash]: template.specHash,
       [labels.generation]: String(template.generation),
+      [labels.instance]: settings.instance ?? "",
+      [labels.epoch]: String(settings.epoch ?? ""),
       [labels.stopGraceMs]: String(template.stopGraceMs)
     },
     HostConfig: {

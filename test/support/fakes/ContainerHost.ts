@@ -110,7 +110,7 @@ export class ContainerHost {
     const image = this.images.get(request.image)
     if (!image?.onHost) throw refusal("create", "ImageMissing", `No such image: ${request.image}`, 404)
     const holder = this.containers.find((container) => container.name === request.name)
-    if (holder) throw nameTaken(request.name, holder)
+    if (holder) throw nameTaken(request.name, holder, request.labels?.[labelNames.instance])
     const container: FakeContainer = {
       id: hex(this.world.random, 64),
       name: request.name,

@@ -18,6 +18,7 @@ export interface FakeEngineOptions {
   /** A pull without progress for so long fails. Default: 2 minutes. */
   readonly pullStallMs?: number
   readonly permission?: Permission
+  readonly instance?: string
   readonly deadlines?: Partial<typeof defaultDeadlines>
   /** From a start to the look at its program. Default: as the real adapter's. */
   readonly lookAfterMs?: number
@@ -54,7 +55,7 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
   const known = new KnownContainers()
   const { ask, askOf } = makeCalls(world)
   const create = (template: ContainerTemplate) =>
-    ask("create", deadlines.change, template.gameId, () => world.make(requestOf(template)).id, true).pipe(
+    ask("create", deadlines.change, template.gameId, () => world.make(requestOf(template, options.instance)).id, true).pipe(
       Effect.tap((id) => Effect.sync(() => known.made(template.gameId, id))),
       Effect.tapError(() => Effect.sync(() => known.doubt(template.gameId)))
     )

@@ -12,6 +12,7 @@ export const labelNames = {
   startedAtMs: "com.galaxy.started_at_ms",
   specHash: "com.galaxy.spec_hash",
   generation: "com.galaxy.generation",
+  instance: "com.galaxy.instance",
   stopGraceMs: "com.galaxy.stop_grace_ms"
 } as const
 
@@ -93,9 +94,12 @@ export const byImageAlone = (container: FakeContainer, image: FakeImage | undefi
 export const refusal = (operation: string, reason: EngineError["reason"], message: string, status: number): EngineError =>
   new EngineError({ operation, reason, message, status })
 
-export const nameTaken = (name: string, holder: FakeContainer): EngineError => {
-  const ours = isLabelled(holder.labels)
-  const description = `container ${holder.id.slice(0, 12)} (${holder.state}, ${ours ? "of this controller" : "not of this controller"})`
+export const nameTaken = (name: string, holder: FakeContainer, instance: string | undefined): EngineError => {
+  const by = holder.labels[labelNames.instance]
+  const isAnothers = by !== undefined && by !== "" && by !== instance
+  const ours = isLabelled(holder.labels) && !isAnothers
+  const whose = isAnothers ? `of another installation, ${by}` : ours ? "of this controller" : "not of this controller"
+  const description = `container ${holder.id.slice(0, 12)} (${holder.state}, ${whose})`
   return new EngineError({
     operation: "create",
     reason: "NameTaken",

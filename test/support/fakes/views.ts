@@ -22,7 +22,8 @@ const summary = (container: FakeContainer): ContainerSummary => {
     createdAtMs,
     imageRef: labels[labelNames.imageRef] ?? image,
     specHash: labels[labelNames.specHash] ?? null,
-    generation: generation === undefined ? null : Number(generation)
+    generation: generation === undefined ? null : Number(generation),
+    ...(labels[labelNames.instance] ? { instance: labels[labelNames.instance] } : {})
   }
 }
 
@@ -45,7 +46,7 @@ export const inspect = (world: EngineWorld, id: string, port: number): Container
   }
 }
 
-export const requestOf = ({ spec, ...template }: ContainerTemplate): ContainerRequest => ({
+export const requestOf = ({ spec, ...template }: ContainerTemplate, instance: string | undefined): ContainerRequest => ({
   name: containerName(template.gameId),
   image: template.imageRef,
   command: [...spec.command ?? [], ...spec.args ?? []],
@@ -60,6 +61,7 @@ export const requestOf = ({ spec, ...template }: ContainerTemplate): ContainerRe
     [labelNames.startedAtMs]: String(template.createdAtMs),
     [labelNames.specHash]: template.specHash,
     [labelNames.generation]: String(template.generation),
+    [labelNames.instance]: instance ?? "",
     [labelNames.stopGraceMs]: String(template.stopGraceMs)
   }
 })

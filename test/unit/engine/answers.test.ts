@@ -41,6 +41,22 @@ describe("why the last start failed", () => {
   })
 })
 
+describe("who made a container", () => {
+  const madeBy = (labels: Readonly<Record<string, string>>) => {
+    const { Config, ...rest } = seen({}, true)
+    const { epoch, instance } = detail({ ...rest, Config: { ...Config, Labels: { ...Config.Labels, ...labels } } }, 8080)!
+    return { instance, epoch }
+  }
+  it.each<[Readonly<Record<string, string>>, string | undefined, number | undefined, string]>([
+    [{ "com.galaxy.instance": "prod", "com.galaxy.epoch": "7" }, "prod", 7, "a controller, under its lease"],
+    [{}, undefined, undefined, "somebody by hand, or an earlier release"],
+    [{ "com.galaxy.instance": "", "com.galaxy.epoch": "" }, undefined, undefined, "a client without an installation"],
+    [{ "com.galaxy.instance": "prod", "com.galaxy.epoch": "soon" }, "prod", undefined, "an epoch is a number"]
+  ])("%o: %s, epoch %s, because %s", (labels, instance, epoch, because) => {
+    assert.deepStrictEqual(madeBy(labels), { instance, epoch }, because)
+  })
+})
+
 describe("when a run ended", () => {
   it.each<[State, number | null, string]>([
     [{ ExitCode: 3, FinishedAt: at(50) }, start + 50, "the engine says so"],

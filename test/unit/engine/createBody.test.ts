@@ -22,6 +22,12 @@ describe("the body of a game's container", () => {
     })
   })
 
+  it("says which installation made it, and under which epoch, whatever its image says of that", () => {
+    const made = (settings: object) => (createBody(template({}), { stateRoot: undefined, ...settings }, "net1") as Record<string, any>).Labels
+    assert.deepInclude(made({ instance: "prod", epoch: 7 }), { "com.galaxy.instance": "prod", "com.galaxy.epoch": "7" })
+    assert.deepInclude(made({}), { "com.galaxy.instance": "", "com.galaxy.epoch": "" })
+  })
+
   it("is hardened, and never restarted by the engine itself", () => {
     assert.deepInclude(body().HostConfig, {
       CapDrop: ["ALL"], SecurityOpt: ["no-new-privileges"], PidsLimit: 512, RestartPolicy: { Name: "no" }, Init: true

@@ -4,7 +4,7 @@ import type { GameId } from "../../../src/domain/GameId.ts"
 import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 import type { ContainerSummary } from "../../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../../src/store/GameReader.ts"
-import { differing, type Due } from "../../../controllers/game/drift.ts"
+import { compareWith, differing, type Due } from "../../../controllers/game/drift.ts"
 import {
   badSpec, bare, changed, failed, gameId, hour, image, minute, never, noImage, notReplaced, now, onFailure, removeWanted, replacing, row, running,
   second, stopBegun, stopped, stopping, stopWanted, timing, told, unknown
@@ -36,7 +36,7 @@ const ended = [listed({ state: "exited" })]
 
 const problemOf = ({ lastErrorCode, lastErrorMessage }: RuntimeRecord) =>
   lastErrorCode === "start_config_invalid" ? { path: "", message: lastErrorMessage ?? "" } : null
-const options = { timing, pullPolicy: "if_missing", engineId: "e1", nowMs: now, withinMs: 30 * second } as const
+const options = { timing, pullPolicy: "if_missing", engineId: "e1", instance: "i1", nowMs: now, withinMs: 30 * second } as const
 
 /** The base is a game that runs as its row says. */
 const looksAt = (given: Partial<Given>): ReadonlyArray<Due> => {
@@ -72,6 +72,12 @@ const left: Cases = [{
 }, {
   name: "an adopted game that the engine restarts by itself", because: "its own restart policy is at work: it counts as running (7)",
   given: { game: never(), record: running({ currentContainerId: "h1" }), list: [byHand({ state: "restarting" })] }
+}, {
+  name: "a game beside another installation's of the same id", because: "that one is nothing to this installation",
+  given: { list: [listed(), listed({ id: "c2", instance: "i2" })] }
+}, {
+  name: "a recorded container of another installation, once that was told", because: "it is left alone until the row changes",
+  given: { record: running(unknown("AnotherInstance")), list: [listed({ instance: "i2" })] }
 }]
 
 const due: ReadonlyArray<Case & { readonly inMs: number }> = [{
@@ -184,6 +190,9 @@ const lookedAt: Cases = [{
   name: "a stopped container past the retention", because: "720 h are over (9)",
   given: { game: stopWanted(), record: stopped(0, { observedGeneration: 2, stoppedAtMs: now - 720 * hour }), list: ended }
 }, {
+  name: "a recorded container of another installation", because: "people must hear that it is out of reach",
+  given: { list: [listed({ instance: "i2" })] }
+}, {
   name: "a game that is to be removed", because: "container gone, record removed (9)",
   given: { game: removeWanted(), record: stopped(0, { observedGeneration: 2 }), list: ended }
 }]
@@ -222,5 +231,15 @@ describe("a resync", () => {
   it("looks at a container that no row or record names", () => {
     // To be adopted (7), or of a removed game, whose record a survey leaves out: then it is reported.
     assert.deepStrictEqual(differing([], [byHand(), byHand({ id: "h2" })], options), [{ gameId, inMs: 0 }])
+  })
+
+  it("looks at no container of another installation that no row or record names", () => {
+    assert.deepStrictEqual(differing([], [listed({ instance: "i2" })], options), [])
+  })
+
+  it("finds a stopped game settled whatever another installation has under its id", () => {
+    const record = told(bare({ observedGeneration: 2 }), stopWanted())
+    const { settled } = compareWith([listed({ instance: "i2" })], "i1").page([{ gameId, game: stopWanted(), record, pendingJobs: 0 }], options)
+    assert.lengthOf(settled, 1)
   })
 })

@@ -919,8 +919,35 @@ const clocks: Cases = [{
   then: record("ContainerEnded", "stopped", { health: ["container_exited c1 3 unexpected"], knows: { stoppedAtMs: now } })
 }]
 
+const others: Cases = [{
+  name: "starts a game beside another installation's of the same id", because: "that one is none of its business; the engine tells who holds the name",
+  given: { record: null, containers: [live({ instance: "i2" })] }, then: act("StartWanted", "Create")
+}, {
+  name: "adopts nothing of another installation", because: "two masters of one container fight without end",
+  given: { desired: null, record: null, containers: [live({ instance: "i2" })] }, then: wait("NoRow", null)
+}, {
+  name: "ends nothing of another installation", because: "its row says removed, theirs does not",
+  given: { desired: removeWanted(), record: bare(), containers: [live({ instance: "i2" })] },
+  then: record("RemovalWanted", "removed", { knows: { Ready: "False Removed" } })
+}, {
+  name: "counts no container of another installation as a second one", because: "theirs is not ours to remove (8)",
+  given: { containers: [live({ instance: "i1" }), live({ id: "c2", instance: "i2" })] }, then: wait("Settled", null)
+}, {
+  name: "says of a recorded container of another installation that nothing is known", because: "a copied database names the original's containers",
+  given: { record: running(unknown("AnotherInstance")), containers: [live({ instance: "i2" })] },
+  then: wait("AnotherInstance", null), reports: "made by another installation"
+}, {
+  name: "starts a game of its own when its row changes", because: "a newer generation is somebody's word that the row is meant for this installation",
+  given: { desired: changed(), record: running(), containers: [live({ instance: "i2" })] },
+  then: record("EngineChanged", "stopped", { knows: { currentContainerId: null } })
+}, {
+  name: "fails a job for a recorded container of another installation", because: "nobody here can carry it out",
+  given: { desired: never(), record: running(), containers: [live({ instance: "i2" })], jobs: [startJob()] },
+  then: record("AnotherInstance", "running", { results: ["1-0 failure service_unavailable"], knows: { Ready: "Unknown AnotherInstance" } }), reports: "another installation"
+}]
+
 describe.each([
-  ["a clock that was set back", clocks], ["a row that was made again", madeAgain],
+  ["several installations", others], ["a clock that was set back", clocks], ["a row that was made again", madeAgain],
   ["a start", starts], ["an image", pulls], ["an image that is always asked for", asksAgain],
   ["a disappearance", disappearances], ["an exit", exits], ["an adoption", adoptions],
   ["two containers", twins], ["a stop", stops], ["what differs from the row", drift],
