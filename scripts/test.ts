@@ -45,12 +45,12 @@ interface VitestReport {
   readonly testResults: ReadonlyArray<{ readonly status: string; readonly assertionResults: ReadonlyArray<unknown> }>
 }
 
-/** A vitest project; a file that cannot be loaded, a skipped test or an error outside a test is a failure too. */
-const vitest = (project: string): Promise<void> =>
-  timed(`${project} tests`, () => {
-    const report = join(reports, `${project}.json`)
+/** Projects of vitest, their files side by side; a file that cannot be loaded, a skipped test or an error outside a test is a failure too. */
+const vitest = (...projects: ReadonlyArray<string>): Promise<void> =>
+  timed(`${projects.join(" and ")} tests`, () => {
+    const report = join(reports, `${projects.join("-")}.json`)
     rmSync(report, { force: true })
-    const { status } = spawnSync("vitest", ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
+    const { status } = spawnSync("vitest", ["run", ...projects.flatMap((project) => ["--project", project]), "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
       stdio: "inherit", cwd: root, env: { ...process.env, CI: "true" }
     })
     if (!existsSync(report)) return count(false)
@@ -99,8 +99,7 @@ await check("types", process.execPath, ["node_modules/typescript-7/bin/tsc", "-p
 await check("lint", "oxlint", ["--deny-warnings"])
 await check("one-way arrows", "depcruise", ["--config", ".dependency-cruiser.cjs", "src", "controllers"])
 await check("generated docs", process.execPath, ["scripts/docs.ts", "--check"])
-await vitest("unit")
-await vitest("simulation")
+await vitest("unit", "simulation")
 try {
   const environment = await timed("test environment", up)
   const before = await inventory(environment)
