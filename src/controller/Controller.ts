@@ -67,7 +67,10 @@ export const runController = Effect.fnUntraced(function*<K, E, R>(
 ): Effect.fn.Return<void, never, R | Scope.Scope> {
   const { name, queue, workers, quickPlaces = workers } = options
   const clock = yield* Clock.Clock
-  const places = new Places({ slow: workers, quick: quickPlaces, lent: options.maxLent ?? 64, lendAfterMs: options.lendAfterMs ?? 2000, nowMs: () => monotonicMsOf(clock) })
+  const places = new Places({
+    slow: workers, quick: quickPlaces, lent: options.maxLent ?? 64, lendAfterMs: options.lendAfterMs ?? 2000,
+    nowMs: () => monotonicMsOf(clock), dueInMs: queue.dueInMs
+  })
   yield* metrics.initController(name, workers + quickPlaces)
   yield* metrics.registerPlaces(name, () => places.inUse)
   const running = yield* FiberSet.make<void>()
@@ -76,7 +79,7 @@ export const runController = Effect.fnUntraced(function*<K, E, R>(
 
   const dispatch = Effect.gen(function*() {
     for (;;) {
-      const next = yield* queue.getFor({ free: () => places.free(), take: (taken) => ({ taken, place: places.take(taken.slow) }) })
+      const next = yield* queue.getFor({ free: () => places.free(), take: (taken) => ({ taken, place: places.take(taken) }) })
       if (next === undefined) return
       yield* FiberSet.run(running, run(next.taken, next.place, ++runs), { startImmediately: true })
     }

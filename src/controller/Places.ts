@@ -2,11 +2,14 @@
  * The places in which a controller works on keys. A start keeps its worker busy for the best part of a second and a look takes
  * milliseconds: each has places of its own, so that no look waits for a start. Synchronous, so that its every step is atomic.
  */
-import type { Free } from "./QueueCore.ts"
+import { classes } from "./Priority.ts"
+import type { Free, Taken } from "./QueueCore.ts"
 
 /** The place of one run. */
 export interface Place {
   readonly kind: "Slow" | "Quick"
+  /** Its key is of an urgent class. */
+  readonly urgent: boolean
   /** Lent: its run goes on beside the places. Gone: the run is over, or no longer counts. */
   readonly held: "Held" | "Lent" | "Gone"
   /** Since when it is held, by the monotonic clock. */
@@ -21,6 +24,8 @@ export interface PlacesOptions {
   /** See `lendAfterMs`. */
   readonly lendAfterMs: number
   readonly nowMs: () => number
+  /** How soon a key comes whose time is up; undefined: none does. */
+  readonly dueInMs: () => number | undefined
 }
 
 /** The last runs of a kind whose lengths are remembered. */
@@ -28,11 +33,18 @@ const remembered = 15
 /** A run is slower than the others when it takes so many times as long as most of them. */
 const slower = 4
 const longestMs = 30_000
+/**
+ * While an urgent start is under way, and for so long before its time is up, new ones get half of the places and no more: whatever shares
+ * the host with it makes it slower, and those that were begun before take about so long. Half of them they get however many are urgent.
+ */
+const soonMs = 1500
 
 export class Places {
   readonly #options: PlacesOptions
   readonly #used = { Slow: 0, Quick: 0 }
   readonly #tookMs: { readonly Slow: Array<number>; readonly Quick: Array<number> } = { Slow: [], Quick: [] }
+  /** Slow places that urgent keys hold. */
+  #urgent = 0
   #lent = 0
 
   constructor(options: PlacesOptions) {
@@ -45,19 +57,20 @@ export class Places {
   }
 
   free(): Free {
-    return this.#hasSlow() ? "Any" : this.#hasQuick() ? "Quick" : "None"
+    if (this.#hasSlow(false)) return "Any"
+    return this.#hasSlow(true) ? "Urgent" : this.#hasQuick() ? "Quick" : "None"
   }
 
   /** The place for a key that there is room for. A quick key takes a slow place only when no quick one is free. */
-  take(slow: boolean): Place {
-    return this.#hold({ kind: slow || !this.#hasQuick() ? "Slow" : "Quick", held: "Held", sinceMs: 0 })
+  take({ priority, slow }: Pick<Taken<unknown>, "priority" | "slow">): Place {
+    return this.#hold({ kind: slow || !this.#hasQuick() ? "Slow" : "Quick", urgent: classes[priority].urgent, held: "Held", sinceMs: 0 })
   }
 
   /** Whether the run holds a slow place: it gets one for its own, if one is free. */
   admitSlow(place: Writable<Place>): boolean {
     if (place.held === "Gone") return false
     if (place.kind === "Slow") return true
-    if (!this.#hasSlow()) return false
+    if (!this.#hasSlow(place.urgent)) return false
     this.#leave(place)
     place.kind = "Slow"
     this.#hold(place)
@@ -91,7 +104,7 @@ export class Places {
   #hold(place: Writable<Place>): Place {
     place.held = "Held"
     place.sinceMs = this.#options.nowMs()
-    this.#used[place.kind]++
+    this.#count(place, 1)
     return place
   }
 
@@ -102,12 +115,19 @@ export class Places {
   }
 
   #leave(place: Place): void {
-    if (place.held === "Held") this.#used[place.kind]--
+    if (place.held === "Held") this.#count(place, -1)
     if (place.held === "Lent") this.#lent--
   }
 
-  #hasSlow(): boolean {
-    return this.#used.Slow < this.#options.slow
+  #count({ kind, urgent }: Place, by: 1 | -1): void {
+    this.#used[kind] += by
+    if (kind === "Slow" && urgent) this.#urgent += by
+  }
+
+  #hasSlow(urgent: boolean): boolean {
+    const { dueInMs, slow } = this.#options
+    if (this.#used.Slow >= slow) return false
+    return urgent || this.#used.Slow - this.#urgent < Math.ceil(slow / 2) || (this.#urgent === 0 && (dueInMs() ?? Infinity) > soonMs)
   }
 
   #hasQuick(): boolean {

@@ -18,6 +18,8 @@ interface Class {
   readonly every: number
   /** What a key is when nobody says: slow work, as a start is, or a quick look. */
   readonly slow: boolean
+  /** Its slow work goes on where room is kept for it: a game that fell is not to wait for those that are new. */
+  readonly urgent: boolean
   /** A quick add tells something new: a slow key that waits becomes quick. Else every resync would look at all that wait for a start. */
   readonly isNews: boolean
   /** A retry waits for the key's own delay only, not for the overall limit of retries. */
@@ -26,8 +28,8 @@ interface Class {
 
 /** By `Priority`. */
 export const classes: readonly [Class, Class, Class, Class] = [
-  { every: 4, slow: false, isNews: true, retriesAlone: true },
-  { every: 4, slow: false, isNews: true, retriesAlone: false },
-  { every: 4, slow: true, isNews: true, retriesAlone: true },
-  { every: 16, slow: false, isNews: false, retriesAlone: false }
+  { every: 4, slow: false, urgent: true, isNews: true, retriesAlone: true },
+  { every: 4, slow: false, urgent: true, isNews: true, retriesAlone: false },
+  { every: 4, slow: true, urgent: false, isNews: true, retriesAlone: true },
+  { every: 16, slow: false, urgent: false, isNews: false, retriesAlone: false }
 ]

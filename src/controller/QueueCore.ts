@@ -3,7 +3,7 @@ import type { Clock } from "effect"
 import { type Entry, Line } from "./Line.ts"
 import { monotonicMsOf } from "../clock/monotonic.ts"
 import { classes, type Priority } from "./Priority.ts"
-import { type Item, Waiting } from "./Waiting.ts"
+import { type Item, type Kind, Waiting } from "./Waiting.ts"
 import * as metrics from "../telemetry/metrics.ts"
 
 /** A key handed to a worker. */
@@ -15,8 +15,8 @@ export interface Taken<K> {
   readonly trigger: string
 }
 
-/** Which keys a taker has room for: `Quick` is those that are not slow. */
-export type Free = "Any" | "Quick" | "None"
+/** Which keys a taker has room for. */
+export type Free = Kind | "None"
 
 interface Waiter<K> {
   readonly free: () => Free
@@ -49,7 +49,7 @@ export class QueueCore<K> {
     const known = this.#dirty.get(key)
     if (known !== undefined) return this.#raise(known, priority, slow, trigger)
     this.stats.adds++
-    const item: Item<K> = { key, priority, slow, trigger, addedAtMs: this.#nowMs(), inClass: undefined, amongQuick: undefined }
+    const item: Item<K> = { key, priority, slow, trigger, addedAtMs: this.#nowMs(), entries: undefined }
     this.#dirty.set(key, item)
     if (!this.#processing.has(key)) this.#enqueue(item)
   }
@@ -57,7 +57,7 @@ export class QueueCore<K> {
   #raise(item: Item<K>, priority: Priority, slow: boolean, trigger: string): void {
     item.trigger = trigger
     const quickens = item.slow && !slow && classes[priority].isNews
-    if (item.inClass === undefined) {
+    if (item.entries === undefined) {
       if (quickens) item.slow = false
       if (priority < item.priority) item.priority = priority
       return
@@ -91,7 +91,7 @@ export class QueueCore<K> {
   /** Takes a key out now, if there is one that there is room for. */
   take(free: Free): Taken<K> | undefined {
     if (free === "None" || this.length === 0) return undefined
-    const item = this.#waiting.take(free === "Quick")
+    const item = this.#waiting.take(free)
     if (item === undefined) return undefined
     const nowMs = this.#nowMs()
     this.#dirty.delete(item.key)

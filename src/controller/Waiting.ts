@@ -3,11 +3,18 @@
  *
  * The highest class goes first, and yet none starves: of the turns in which a key of a class could be taken, the class gets at
  * least each `every`-th. So a key at position p of its class is taken within `p * every` turns, whatever comes meanwhile.
- * Turns for any key and turns for quick keys alone are counted apart: else the quick keys of a class could use up its turns,
- * and its slow ones starve.
+ * Turns for any key and turns for some kinds of keys alone are counted apart: else the quick keys of a class could use up its
+ * turns, and its slow ones starve.
  */
 import { type Entry, Line } from "./Line.ts"
 import { classes, type Priority } from "./Priority.ts"
+
+/** `Quick`: those that are not slow. `Urgent`: these, and slow ones of the urgent classes. */
+export type Kind = "Any" | "Urgent" | "Quick"
+const kinds: ReadonlyArray<Kind> = ["Any", "Urgent", "Quick"]
+
+const isOf = (kind: Kind, { priority, slow }: { readonly priority: Priority; readonly slow: boolean }): boolean =>
+  kind === "Any" || !slow || (kind === "Urgent" && classes[priority].urgent)
 
 export interface Item<K> {
   readonly key: K
@@ -15,8 +22,8 @@ export interface Item<K> {
   slow: boolean
   trigger: string
   addedAtMs: number
-  inClass: Entry<Item<K>> | undefined
-  amongQuick: Entry<Item<K>> | undefined
+  /** Its places in the lines while it waits. */
+  entries: Map<Kind, Entry<Item<K>>> | undefined
 }
 
 /** The lines of one kind of turn, and how often in a row each class was passed over though a key could have been taken. */
@@ -72,8 +79,7 @@ class Turns<K> {
 }
 
 export class Waiting<K> {
-  readonly #any = new Turns<K>()
-  readonly #quick = new Turns<K>()
+  readonly #turns: Readonly<Record<Kind, Turns<K>>> = { Any: new Turns(), Urgent: new Turns(), Quick: new Turns() }
   #size = 0
 
   get size(): number {
@@ -82,8 +88,8 @@ export class Waiting<K> {
 
   join(item: Item<K>): void {
     this.#size++
-    item.inClass = this.#any.lines[item.priority]!.join(item)
-    if (!item.slow) this.#joinQuick(item)
+    item.entries = new Map()
+    this.#joinLines(item)
   }
 
   /** To a higher class: at the end of its line. */
@@ -96,24 +102,26 @@ export class Waiting<K> {
   /** Keeps its place in its class, and joins the quick keys of it. */
   quicken(item: Item<K>): void {
     item.slow = false
-    this.#joinQuick(item)
+    this.#joinLines(item)
   }
 
-  /** Takes out the next key, or the next that is not slow. */
-  take(quickOnly: boolean): Item<K> | undefined {
-    const item = (quickOnly ? this.#quick : this.#any).first()
+  /** Takes out the next key of that kind. */
+  take(kind: Kind): Item<K> | undefined {
+    const item = this.#turns[kind].first()
     if (item !== undefined) this.#leave(item)
     return item
   }
 
-  #joinQuick(item: Item<K>): void {
-    item.amongQuick = this.#quick.lines[item.priority]!.join(item)
+  /** Those that it is not in yet. */
+  #joinLines(item: Item<K>): void {
+    for (const kind of kinds) {
+      if (isOf(kind, item) && !item.entries!.has(kind)) item.entries!.set(kind, this.#turns[kind].lines[item.priority]!.join(item))
+    }
   }
 
   #leave(item: Item<K>): void {
     this.#size--
-    this.#any.lines[item.priority]!.leave(item.inClass!)
-    if (item.amongQuick !== undefined) this.#quick.lines[item.priority]!.leave(item.amongQuick)
-    item.inClass = item.amongQuick = undefined
+    for (const [kind, entry] of item.entries!) this.#turns[kind].lines[item.priority]!.leave(entry)
+    item.entries = undefined
   }
 }

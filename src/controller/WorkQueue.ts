@@ -61,6 +61,8 @@ export interface WorkQueue<K> {
   readonly roomGrown: Effect.Effect<void>
   readonly done: (key: K) => Effect.Effect<void>
   readonly length: Effect.Effect<number>
+  /** Until the next delayed key comes; undefined: none is delayed. */
+  readonly dueInMs: () => number | undefined
   /** Completes when no key waits or is worked on (delayed keys do not count). */
   readonly idle: Effect.Effect<void>
   /** Takes no more keys in; workers get `undefined` once the queue is empty. */
@@ -89,7 +91,8 @@ export const makeWorkQueue = Effect.fnUntraced(function*<K>(options: WorkQueueOp
   const add = (key: K, options: AddOptions = {}): void => {
     core.add(key, priorityOf(options), isSlow(options), options.trigger ?? "")
   }
-  const addAfter = yield* makeDelay(clock, core, add)
+  const delay = yield* makeDelay(clock, core, add)
+  const { addAfter } = delay
   yield* Effect.addFinalizer(() => Effect.sync(() => core.close()))
 
   return {
@@ -108,17 +111,23 @@ export const makeWorkQueue = Effect.fnUntraced(function*<K>(options: WorkQueueOp
     roomGrown: Effect.sync(() => core.serve()),
     done: (key) => Effect.sync(() => core.done(key)),
     length: Effect.sync(() => core.length),
+    dueInMs: delay.dueInMs,
     idle: Effect.callback<void>((resume) => core.whenIdle(() => resume(Effect.void))),
     shutDown: Effect.sync(() => core.close())
   }
 })
+
+interface Delay<K> {
+  readonly addAfter: (key: K, delayMs: number, options?: AddOptions) => void
+  readonly dueInMs: () => number | undefined
+}
 
 /** Adds keys later, with one timer for all of them. */
 const makeDelay = Effect.fnUntraced(function*<K>(
   clock: Clock.Clock,
   core: QueueCore<K>,
   add: (key: K, options?: AddOptions) => void
-): Effect.fn.Return<(key: K, delayMs: number, options?: AddOptions) => void, never, Scope.Scope> {
+): Effect.fn.Return<Delay<K>, never, Scope.Scope> {
   const nowMs = () => monotonicMsOf(clock)
   const delayed = new DelayedKeys<K>()
   const intents = new Map<K, AddOptions>()
@@ -141,7 +150,7 @@ const makeDelay = Effect.fnUntraced(function*<K>(
     }
   })
   yield* Effect.forkScoped(timer)
-  return (key, delayMs, options = {}) => {
+  const addAfter: Delay<K>["addAfter"] = (key, delayMs, options = {}) => {
     if (core.closed) return
     if (delayMs <= 0) return add(key, options)
     const before = delayed.nextDueMs()
@@ -151,6 +160,11 @@ const makeDelay = Effect.fnUntraced(function*<K>(
     intents.set(key, known === undefined ? options : both(known, options, holds ? options : known))
     if (before === undefined || dueMs < before) wake.openUnsafe()
   }
+  const dueInMs = () => {
+    const dueMs = delayed.nextDueMs()
+    return dueMs === undefined ? undefined : dueMs - nowMs()
+  }
+  return { addAfter, dueInMs }
 })
 
 /** One intent for a key that two ask for: raised, never lowered, and called by the one whose time holds. */

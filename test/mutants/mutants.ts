@@ -257,6 +257,20 @@ export const mutants: ReadonlyArray<Mutant> = [
     caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "takes a game that lost a child for its memory and ended well for one that ended well" }
   },
   {
+    name: "new starts take all the places while an urgent one is under way",
+    file: "src/controller/Places.ts",
+    from: "(this.#urgent === 0 && (dueInMs() ?? Infinity) > soonMs)",
+    to: "((dueInMs() ?? Infinity) > soonMs)",
+    caughtBy: { project: "unit", file: "test/unit/controller/places.test.ts", test: "are half of them while an urgent start is under way, and all of them after it" }
+  },
+  {
+    name: "urgent starts leave new ones no place",
+    file: "src/controller/Places.ts",
+    from: "this.#used.Slow - this.#urgent < Math.ceil(slow / 2)",
+    to: "this.#used.Slow < Math.ceil(slow / 2)",
+    caughtBy: { project: "unit", file: "test/unit/controller/places.test.ts", test: "are half of them at least: one gets its turn however many urgent starts come" }
+  },
+  {
     name: "what a pull ended with counts for the next attempt too",
     file: "controllers/game/decide/pull.ts",
     from: "${record?.observedHash ?? \"\"} ${record?.failureCount ?? 0} ${afterRun}`",

@@ -3,7 +3,7 @@ import { Deferred, Effect, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import { type ControllerOptions, type Next, type Run, runController } from "../../../src/controller/Controller.ts"
 import { monotonicMs } from "../../../src/clock/monotonic.ts"
-import { makeWorkQueue, Priority } from "../../../src/controller/WorkQueue.ts"
+import { makeWorkQueue, Priority, type WorkQueue } from "../../../src/controller/WorkQueue.ts"
 import { dice } from "../../support/dice.ts"
 
 const { Begun, Event, Wish, Resync } = Priority
@@ -238,4 +238,64 @@ describe("the controller's places", () => {
   const seeds = Array.from({ length: 60 }, (_, seed) => seed)
   it.effect.each(seeds)("are never more than there are, slow or quick (seed %d)", (seed) => storm(seed, { lendAfterMs: 1e9, maxLent: 0 }))
   it.effect.each(seeds)("nor are they when some are lent (seed %d)", (seed) => storm(seed, { lendAfterMs: 100, maxLent: 2 }))
+})
+
+describe("the places for new starts", () => {
+  /** `fell…` is urgent work that takes a second, `new…` a start that ends when the gate opens. */
+  const starting = Effect.fnUntraced(function*(workers: number) {
+    const started: Array<string> = []
+    const gate = yield* Deferred.make<void>()
+    const queue = yield* controller((key, run) => Effect.gen(function*() {
+      if (!(yield* run.admitSlow)) return later
+      started.push(key)
+      yield* key.startsWith("new") ? Deferred.await(gate) : Effect.sleep(1000)
+      return done
+    }), { workers, lendAfterMs: 60_000 })
+    return { gate, queue, started }
+  })
+  const wishes = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => `new${from + index}`)
+  const wish = (queue: WorkQueue<string>, keys: ReadonlyArray<string>) => Effect.forEach(keys, (key) => queue.add(key, { priority: Wish }), { discard: true })
+
+  it.effect("are half of them while an urgent start is under way, and all of them after it", Effect.fn(function*() {
+    const { queue, started } = yield* starting(4)
+    yield* queue.add("fell1", { priority: Event })
+    yield* wish(queue, wishes(1, 4))
+    assert.deepStrictEqual(started, ["fell1", "new1", "new2"])
+    yield* TestClock.adjust(1000)
+    assert.deepStrictEqual(started, ["fell1", ...wishes(1, 4)])
+  }))
+
+  it.effect("are half of them for the last second and a half before a key's time is up", Effect.fn(function*() {
+    const { queue, started } = yield* starting(4)
+    yield* queue.addAfter("fell1", 5000, { priority: Event })
+    yield* wish(queue, wishes(1, 3))
+    assert.deepStrictEqual(started, wishes(1, 3))
+    yield* TestClock.adjust(3600)
+    yield* wish(queue, ["new4"])
+    assert.deepStrictEqual(started, wishes(1, 3), "one place is free, and kept")
+    yield* TestClock.adjust(1400)
+    assert.deepStrictEqual(started, [...wishes(1, 3), "fell1"])
+    yield* TestClock.adjust(1000)
+    assert.deepStrictEqual(started, [...wishes(1, 3), "fell1", "new4"])
+  }))
+
+  it.effect("are never kept from urgent starts, which get all places, also those that were put off", Effect.fn(function*() {
+    const { queue, started } = yield* starting(2)
+    for (const key of ["fell1", "fell2", "fell3", "fell4"]) yield* queue.add(key, { priority: Event })
+    yield* wish(queue, ["new1"])
+    assert.deepStrictEqual(started, ["fell1", "fell2"])
+    yield* TestClock.adjust(1000)
+    assert.deepStrictEqual(started, ["fell1", "fell2", "fell3", "fell4"])
+    yield* TestClock.adjust(1000)
+    assert.deepStrictEqual(started, ["fell1", "fell2", "fell3", "fell4", "new1"])
+  }))
+
+  it.effect("are half of them at least: one gets its turn however many urgent starts come", Effect.fn(function*() {
+    const { queue, started } = yield* starting(2)
+    for (let each = 0; each < 20; each++) yield* queue.add(`fell${each}`, { priority: Event })
+    yield* wish(queue, ["new1"])
+    yield* TestClock.adjust(2000)
+    assert.include(started, "new1")
+    assert.isBelow(started.length, 8)
+  }))
 })

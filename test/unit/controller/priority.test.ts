@@ -138,10 +138,14 @@ describe("the order of keys", () => {
   }))
 
   /**
-   * The model: where each waiting key stands, in its class and among the quick keys of it, and how many turns of either kind
+   * The model: where each waiting key stands, in its class and among the keys of each kind in it, and how many turns of either kind
    * it has seen since. A key at position p must be taken within p times `every` turns.
    */
-  interface Standing { readonly priority: Priority; readonly slow: boolean; any: number; quick: number }
+  interface Standing { readonly priority: Priority; readonly slow: boolean; readonly turns: Record<Kind, number> }
+  type Kind = Exclude<Free, "None">
+  const isOf: Readonly<Record<Kind, (each: Pick<Standing, "priority" | "slow">) => boolean>> = {
+    Any: () => true, Quick: ({ slow }) => !slow, Urgent: ({ priority, slow }) => !slow || priority === Begun || priority === Event
+  }
   it.effect.each(Array.from({ length: 100 }, (_, seed) => seed))("starves no class, whatever comes when (seed %d)", Effect.fn(function*(seed) {
     const roll = dice(seed)
     const queue = yield* makeWorkQueue<number>({ name: "t" })
@@ -151,9 +155,8 @@ describe("the order of keys", () => {
       const slow = roll(2) === 0
       const before = [...waiting.values()].filter((each) => each.priority === priority)
       const { every } = classes[priority]
-      waiting.set(++added, {
-        priority, slow, any: (before.length + 1) * every, quick: (before.filter((each) => !each.slow).length + 1) * every
-      })
+      const turns = (kind: Kind) => (before.filter(isOf[kind]).length + 1) * every
+      waiting.set(++added, { priority, slow, turns: { Any: turns("Any"), Urgent: turns("Urgent"), Quick: turns("Quick") } })
       return queue.add(added, { priority, slow })
     }
     // Some begin with a crowd, and each has another mixture of what comes and of what there is room for.
@@ -163,8 +166,8 @@ describe("the order of keys", () => {
     for (let index = 0; index < crowd; index++) yield* add(priorities[roll(4)]!)
     for (let turn = 0; turn < 400; turn++) {
       for (let count = roll(3); count > 0 && likely.length > 0; count--) yield* add(likely[roll(likely.length)]!)
-      const free: Free = roll(quickOf + 1) === 0 ? "Any" : "Quick"
-      const candidates = [...waiting].filter(([, { slow }]) => free === "Any" || !slow)
+      const free = roll(quickOf + 1) === 0 ? "Any" : roll(2) === 0 ? "Urgent" : "Quick"
+      const candidates = [...waiting].filter(([, each]) => isOf[free](each))
       const taken = yield* takeFor(queue, free)
       if (candidates.length === 0) {
         assert.isUndefined(taken)
@@ -175,9 +178,8 @@ describe("the order of keys", () => {
       waiting.delete(key)
       yield* queue.done(key)
       for (const [left, standing] of waiting) {
-        if (free === "Quick" && standing.slow) continue
-        const turnsLeft = free === "Any" ? --standing.any : --standing.quick
-        assert.isAtLeast(turnsLeft, 1, `${left} of class ${names[standing.priority]} was to be taken by now`)
+        if (!isOf[free](standing)) continue
+        assert.isAtLeast(--standing.turns[free], 1, `${left} of class ${names[standing.priority]} was to be taken by now`)
       }
     }
     while (waiting.size > 0) assert.isTrue(waiting.delete((yield* queue.get)!.key))
