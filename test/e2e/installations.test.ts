@@ -118,4 +118,29 @@ describe.each(environment.engines)("two installations on $name", (engine) => {
     assert.deepInclude(await production.record("copied2"), { status: "running" })
     assert.lengthOf(await production.operations("copied2"), 1)
   })
+
+  it("a promoted replica acts until the engine shows that the former primary's controller is alive, then on nothing, until a person's word", async () => {
+    const controller = await start(production)
+    const instance = async () => (await controller.readyz()).body.checks.instance!
+    // As if what is here was a replica of what there was.
+    await production.sql`UPDATE rtmanager.instance SET timeline = 0`
+    await production.insertGame("promoted1")
+    await production.status("promoted1", "running")
+    const [before, id] = [await runs("promoted1"), await instanceOf(production)]
+    await production.runByHand("rival1", {
+      labels: {
+        "com.galaxy.owner": "rtmanager", "com.galaxy.kind": "game-engine", "com.galaxy.game_id": "rival1", "com.galaxy.started_at_ms": String(Date.now()),
+        "com.galaxy.engine_image_ref": environment.images.game, "com.galaxy.instance": id, "com.galaxy.epoch": "1000000"
+      }
+    })
+    const told = await until("it says why", async () => ((found) => found.ok ? undefined : found)(await instance()))
+    assert.match(told.message, /^another controller of this installation is alive: container galaxy-game-rival1-manual \(\w+\) was made in epoch 1000000/)
+    await production.sql`UPDATE rtmanager.games SET state = 'removed' WHERE game_id = 'promoted1'`
+    await sleep(3000)
+    assert.strictEqual(await runs("promoted1"), before)
+    await production.sql`UPDATE rtmanager.instance SET timeline = NULL, halted = NULL`
+    await production.status("promoted1", "removed")
+    const beside = await until("it acts beside the other one, and says so", async () => ((found) => found.message.includes("copy") ? found : undefined)(await instance()))
+    assert.deepStrictEqual([beside.ok, beside.message.split(":")[0]], [true, `${id}; a controller acts with a copy of this database`])
+  })
 })
