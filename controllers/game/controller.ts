@@ -14,14 +14,14 @@ import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { JobKind } from "../../src/domain/Job.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
 import { ContainerEngine, type ContainerSummary, type EngineError } from "../../src/engine/ContainerEngine.ts"
-import { firstPage, GameReader } from "../../src/store/GameReader.ts"
+import { GameReader } from "../../src/store/GameReader.ts"
 import type { GameWriter } from "../../src/store/GameWriter.ts"
 import { Exchanges, makeExchanges } from "./act/Exchanges.ts"
 import { makePulls, Pulls } from "./act/Pulls.ts"
 import { ClockSteps, makeClockSteps } from "./observe/ClockSteps.ts"
 import { makeRefusals, Refusals } from "./act/Refusals.ts"
 import { type Reconciliation, reconcile } from "./reconcile.ts"
-import { makeNoteAnothers, resync, type ResyncOptions } from "./resync.ts"
+import { makeNoteAnothers, recheckFirst, resync, type ResyncOptions } from "./resync.ts"
 
 export interface GameControllerOptions {
   /** This installation: what another one made is reported and left alone. */
@@ -147,7 +147,7 @@ const runResyncs = Effect.fnUntraced(function*(
 ) {
   const wanted = yield* Queue.sliding<void>(1)
   const lastMs = yield* Ref.make(0)
-  const recheckFrom = yield* Ref.make(firstPage)
+  const recheckFrom = yield* Ref.make(recheckFirst)
   const anothers = makeNoteAnothers(options.instance)
   const noteList: ResyncOptions["noteList"] = (containers) => Effect.andThen(anothers(containers), options.onList?.(containers) ?? Effect.void)
   const ask = Effect.asVoid(Queue.offer(wanted, undefined))

@@ -5,7 +5,7 @@ import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
 import { ContainerEngine, type ContainerSummary, type EngineError } from "../../src/engine/ContainerEngine.ts"
-import { firstPage, GameReader, type SurveyPage, type SurveyRow } from "../../src/store/GameReader.ts"
+import { firstPage, GameReader, type SurveyPage, type SurveyPart, type SurveyRow } from "../../src/store/GameReader.ts"
 import { GameWriter } from "../../src/store/GameWriter.ts"
 import * as metrics from "../../src/telemetry/metrics.ts"
 import type { Exchanges } from "./act/Exchanges.ts"
@@ -24,9 +24,13 @@ export interface ResyncOptions {
   readonly noteList: (containers: ReadonlyArray<ContainerSummary>) => Effect.Effect<void>
   /** The next resync comes after this long. */
   readonly resyncMs: number
-  /** Where the next resync goes on with the settled games: each compares one page of them. */
-  readonly recheckFrom: Ref.Ref<string>
+  /** Where the next resync goes on with what none needs to look at: each compares one page of it. */
+  readonly recheckFrom: Ref.Ref<RecheckFrom>
 }
+
+export type RecheckFrom = Readonly<Record<Exclude<SurveyPart, "open">, string>>
+
+export const recheckFirst: RecheckFrom = { settled: firstPage, unnoted: firstPage }
 
 /** What has come of the pages so far: of all games only those that differ. */
 interface Found {
@@ -65,7 +69,7 @@ export const resync = Effect.fnUntraced(function*(options: ResyncOptions) {
   const found: Found = { due: [], exchanging: [], games: 0 }
   const compare = comparing(options, engineId, comparison, found)
   yield* compareOpen(compare)
-  yield* recheckSettled(options, compare)
+  yield* recheck(options, compare)
   yield* options.exchanges.seed(found.exchanging)
   const due = [...found.due, ...comparison.unnamed()]
   yield* Effect.forEach(due, ({ gameId, inMs }) => options.enqueue(gameId, inMs), { discard: true })
@@ -99,9 +103,15 @@ const compareOpen = Effect.fnUntraced(function*(compare: Compare) {
   }
 })
 
-/** What was found settled may not be so any more by a release that judges otherwise, or by rows that were written without triggers. */
-const recheckSettled = Effect.fnUntraced(function*({ recheckFrom }: ResyncOptions, compare: Compare) {
-  const { next, rows } = yield* (yield* GameReader).survey("settled", yield* Ref.get(recheckFrom))
-  yield* compare(rows)
-  yield* Ref.set(recheckFrom, next ?? firstPage)
+/**
+ * What was found settled may not be so any more by a release that judges otherwise, or by rows that were written without triggers; and
+ * of rows that were made without them nobody tells.
+ */
+const recheck = Effect.fnUntraced(function*({ recheckFrom }: ResyncOptions, compare: Compare) {
+  const reader = yield* GameReader
+  for (const part of ["settled", "unnoted"] as const) {
+    const { next, rows } = yield* reader.survey(part, (yield* Ref.get(recheckFrom))[part])
+    yield* compare(rows)
+    yield* Ref.update(recheckFrom, (from) => ({ ...from, [part]: next ?? firstPage }))
+  }
 })

@@ -30,9 +30,10 @@ export interface SurveyRow {
 
 /**
  * `open`: what is not marked as settled, whose row was written since, or what a job waits for. `settled`: what is marked. A game
- * that was removed is in neither.
+ * that was removed is in neither. `unnoted`: rows of which nothing is recorded and no trigger told: they were made without. To find
+ * those, a page of all rows is looked through, and it may be empty without being the last.
  */
-export type SurveyPart = "open" | "settled"
+export type SurveyPart = "open" | "settled" | "unnoted"
 
 export interface SurveyPage {
   readonly rows: ReadonlyArray<SurveyRow>

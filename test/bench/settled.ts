@@ -5,11 +5,11 @@ import type postgres from "postgres"
 import { makeExchanges } from "../../controllers/game/act/Exchanges.ts"
 import { freshRecord } from "../../controllers/game/record/commit.ts"
 import { conditionsOf } from "../../controllers/game/record/conditions.ts"
-import { resync } from "../../controllers/game/resync.ts"
+import { recheckFirst, resync } from "../../controllers/game/resync.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import { defaultBackoff } from "../../src/domain/Timing.ts"
 import { ContainerEngine, type ContainerSummary } from "../../src/engine/ContainerEngine.ts"
-import { firstPage, GameReader } from "../../src/store/GameReader.ts"
+import { GameReader } from "../../src/store/GameReader.ts"
 import { GameWriter } from "../../src/store/GameWriter.ts"
 import { openStore } from "../support/openStore.ts"
 import type { Figures } from "./figures.ts"
@@ -53,7 +53,7 @@ export const resyncBesideSettled = async (figures: Figures): Promise<void> => {
       Layer.succeed(GameReader, opened.reader),
       Layer.succeed(GameWriter, opened.writer)
     )
-    const recheckFrom = await Effect.runPromise(Ref.make(firstPage))
+    const recheckFrom = await Effect.runPromise(Ref.make(recheckFirst))
     const sweep = () => Effect.runPromise(resync({
       instance: "i", noteList: () => Effect.void,
       timing: { stopGraceMs: 30_000, retentionMs: 1e9, backoff: defaultBackoff }, pullPolicy: "if_missing", engineId: Effect.succeed("e"),

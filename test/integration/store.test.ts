@@ -150,6 +150,12 @@ describe("PostgreSQL itself", () => {
     assert.notMatch(plan, /Seq Scan on (games|runtime_records|jobs)/)
     const touched = [...plan.matchAll(/Rows Removed by Filter: (\d+)|rows=(\d+) loops=(\d+)\)/g)].map(([, removed, rows, loops]) => Number(removed ?? Number(rows) * Number(loops)))
     assert.isBelow(Math.max(...touched), 20, plan)
+    const planned = await sql.begin(async (open) => {
+      await open`SET LOCAL plan_cache_mode = force_generic_plan`
+      for (const part of ["settled", "unnoted"] as const) await open.unsafe(`PREPARE page_${part} (text, bigint) AS ${surveySql[part]}`)
+      return [await open`EXPLAIN EXECUTE page_settled ('', 500)`, await open`EXPLAIN EXECUTE page_unnoted ('', 500)`]
+    })
+    for (const lines of planned) assert.notMatch(lines.map((row) => row["QUERY PLAN"] as string).join("\n"), /Seq Scan on (games|runtime_records)/)
   }))
 
   it("loads and answers a game with a hundred thousand jobs in far less than a second a bit", opened(async ({ insert, reader, sql, writer }) => {

@@ -294,7 +294,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "a settled game is never looked at again",
     file: "controllers/game/resync.ts",
-    from: "  yield* recheckSettled(options, compare)\n",
+    from: "  yield* recheck(options, compare)\n",
     to: "",
     caughtBy: { project: "simulation", file: "test/simulation/scenes.test.ts", test: "is found by a resync, though nothing tells of it" }
   },

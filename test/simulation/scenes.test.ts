@@ -147,6 +147,13 @@ describe("the whole system, story by story", () => {
       assert.deepInclude(store.records.get(game), { observed_generation: 1, status: "running" })
     }))
 
+  scene("a game whose first row was made without triggers is found by a resync, though nothing tells of it", (simulation) =>
+    Effect.gen(function*() {
+      simulation.store.restore(row)
+      yield* TestClock.adjust("40 seconds")
+      assert.deepInclude(simulation.store.records.get(game), { observed_generation: 1, status: "running" })
+    }))
+
   scene("a game whose network was pruned starts on the new one, and no failure is told", (simulation) =>
     Effect.gen(function*() {
       const { engine, store } = simulation

@@ -6,7 +6,7 @@ import { gameChanges, type HeartbeatOptions } from "./changes.ts"
 import { changesOf, selectChanges } from "./changesSince.ts"
 import type { Database } from "./client.ts"
 import { gameState } from "./rows.ts"
-import { pageSize, selectPage, surveyPage } from "./survey.ts"
+import { selectPage, surveyPage } from "./survey.ts"
 
 export interface ReaderOptions {
   readonly url: string
@@ -39,7 +39,7 @@ export const makePostgresReader = ({ ping, query }: Database, options: ReaderOpt
       Effect.flatMap(([row]) => gameState(gameId, row))
     ),
   survey: (part, after) =>
-    Effect.flatMap(query("survey", (sql) => selectPage(sql, part, after)), (rows) => surveyPage(rows, pageSize)),
+    Effect.flatMap(query("survey", (sql) => selectPage(sql, part, after)), surveyPage),
   changes: gameChanges(options.directUrl ?? options.url, options.heartbeat),
   changesSince: (cursor, limit) =>
     Effect.map(query("changes_since", (sql) => selectChanges(sql, cursor, limit)), (page) => changesOf(page, limit)),

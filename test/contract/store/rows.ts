@@ -1,6 +1,6 @@
 /** Desired rows: what the database makes of what people and programs write. */
 import { assert, it } from "@effect/vitest"
-import { commitOf, g1, image, type Open, recordOf, surveyAll, withStore } from "./OpenStore.ts"
+import { commitOf, g1, game, image, type Open, recordOf, surveyAll, withStore } from "./OpenStore.ts"
 
 const refusal = (writing: Promise<void>): Promise<string> => writing.then(() => "", String)
 
@@ -55,6 +55,20 @@ export const rowTests = (open: Open): void => {
       assert.deepInclude(found?.game, { generation: 7, desiredHash: before.desiredHash })
     }
   ))
+
+  it("finds rows that were made without triggers and of which nothing is recorded, and no others", on(async ({ insert, reader, restore, writer }, run) => {
+    const unnoted = async () => (await surveyAll({ reader }, "unnoted")).map(({ gameId, record }) => [gameId, record] as const)
+    await insert("told", image)
+    await insert("known", image)
+    await run(writer.commit(commitOf({ gameId: game("known"), record: recordOf({ gameId: game("known") }) })))
+    await restore("known", image)
+    assert.deepStrictEqual(await unnoted(), [])
+    const names = Array.from({ length: 45 }, (_, index) => game(`new${String(index).padStart(2, "0")}`))
+    for (const name of names) await restore(name, image)
+    assert.deepStrictEqual(await unnoted(), names.map((name) => [name, null]))
+    await run(writer.commit(commitOf({ gameId: names[7]!, record: recordOf({ gameId: names[7]! }) })))
+    assert.lengthOf(await unnoted(), 44)
+  }))
 
   it("keeps the words of a wish that is only written otherwise", on(async ({ insert, reader, update }, run) => {
     await insert("g1", image, { spec: { env: { A: "1", B: "2" } } })

@@ -59,7 +59,10 @@ export const makeFakeReader = (world: StoreWorld): GameReader["Service"] => {
         (row) => gameState(gameId, row)
       ),
     survey: (part, after) =>
-      Effect.flatMap(ask("survey", () => world.surveyed(part, after, surveyPageSize).map((gameId) => surveyRow(world, gameId))), (rows) => surveyPage(rows, surveyPageSize)),
+      Effect.flatMap(ask("survey", () => {
+        const ids = world.surveyed(part, after, surveyPageSize)
+        return { rows: ids.map((gameId) => surveyRow(world, gameId)), next: ids.length < surveyPageSize ? null : ids.at(-1)! }
+      }), surveyPage),
     changes: world.changes.stream({ _tag: "Opened" }, reconnect),
     changesSince: (cursor, limit) => ask("changes_since", () => changesOf(world.changesSince(cursor, limit), limit)),
     ping: ask("ping", () => {})

@@ -182,11 +182,15 @@ export class StoreWorld {
     })
   }
 
-  /** A page of ids: those that are marked as settled, or the others. */
+  /** A page of ids. */
   surveyed(part: SurveyPart, after: string, limit: number): ReadonlyArray<string> {
     const open = () => [...this.records].flatMap(([gameId, { status }]) => status === "removed" || this.#settled.has(gameId) ? [] : [gameId])
-    const ids = part === "settled" ? [...this.#settled.keys()] : [...new Set([...open(), ...this.#unsettled.keys(), ...this.waitingGames])]
-    return ids.filter((gameId) => gameId > after).sort().slice(0, limit)
+    const ids = {
+      open: () => [...new Set([...open(), ...this.#unsettled.keys(), ...this.waitingGames])],
+      settled: () => [...this.#settled.keys()],
+      unnoted: () => [...this.games.keys()].filter((gameId) => !this.records.has(gameId) && !this.#unsettled.has(gameId))
+    }
+    return ids[part]().filter((gameId) => gameId > after).sort().slice(0, limit)
   }
 
   settle(epoch: number, games: ReadonlyArray<Settled>): void {
