@@ -1,5 +1,5 @@
 /**
- * Writes what the code itself says into the documents: the plan table, the spec's JSON Schema, the README's settings
+ * Writes what the code itself says into the documents: the plan table, the spec's JSON Schema and its table of fields, the README's settings
  * (`npm run docs`). With `--check` it fails when a document says something else.
  */
 import { Schema } from "effect"
@@ -10,6 +10,7 @@ import { RestartPolicy } from "../src/domain/Game.ts"
 import { type RunEnd, startsAgain } from "../controllers/game/decide/restart.ts"
 import { actRules, factRules, type Rule } from "../controllers/game/decide/rules.ts"
 import { reasons } from "../controllers/game/decide/reasons.ts"
+import { type Node, specTable } from "./lib/specTable.ts"
 import { planWorld } from "../test/support/planModel.ts"
 import { type Case, space } from "../test/support/planSpace.ts"
 
@@ -99,21 +100,25 @@ const render = (): string => {
   ].join("\n")
 }
 
+const jsonSchema = () => Schema.toJsonSchemaDocument(GameSpec, { onExcessProperty: "error", generateDescriptions: true })
+
 const schema = (): string => {
-  const { definitions, schema: root } = Schema.toJsonSchemaDocument(GameSpec, { onExcessProperty: "error", generateDescriptions: true })
+  const { definitions, schema: root } = jsonSchema()
   return `${JSON.stringify({ $schema: "https://json-schema.org/draft/2020-12/schema", ...root, $defs: definitions }, null, 2)}\n`
 }
 
-const settingsSection = (): string => {
-  const readme = readFileSync(new URL("README.md", root), "utf8")
-  const [before, after] = [readme.split("<!-- settings -->")[0], readme.split("<!-- /settings -->")[1]]
-  return `${before}<!-- settings -->\n${settingsTable()}\n<!-- /settings -->${after}`
+/** The document with that part of it as the code says it. */
+const withSection = (file: string, mark: string, text: string): string => {
+  const document = readFileSync(new URL(file, root), "utf8")
+  const [before, after] = [document.split(`<!-- ${mark} -->`)[0], document.split(`<!-- /${mark} -->`)[1]]
+  return `${before}<!-- ${mark} -->\n${text}\n<!-- /${mark} -->${after}`
 }
 
 const generated: Record<string, string> = {
   "docs/plan-table.md": render(),
   "docs/game-spec.schema.json": schema(),
-  "README.md": settingsSection()
+  "docs/spec.md": withSection("docs/spec.md", "fields", specTable((jsonSchema().definitions.GameSpec as Node).properties ?? {})),
+  "README.md": withSection("README.md", "settings", settingsTable())
 }
 
 let stale = false

@@ -3,6 +3,10 @@ import { Redacted, Result } from "effect"
 import { PullPolicy } from "./domain/GameSpec.ts"
 import { redisAddressForms } from "./domain/RedisAddress.ts"
 import { parseDurationMs, parseMemoryBytes } from "./domain/Quantity.ts"
+import { isIn } from "./domain/spec/reach.ts"
+import { Capability } from "./domain/spec/security.ts"
+import { LogDriver } from "./domain/spec/surroundings.ts"
+import { isAbsolutePath } from "./domain/spec/values.ts"
 
 /** A kind of value: what it takes, in words, and how it is read. */
 interface Kind<A> {
@@ -58,15 +62,21 @@ const address: Kind<{ readonly host: string; readonly port: number }> = {
   }
 }
 /** Texts with commas between them; spaces around one are not part of it. */
-const list = (takes: string, one: RegExp): Kind<ReadonlyArray<string>> => ({
+const listOf = <A extends string>(takes: string, isOne: (text: string) => text is A): Kind<ReadonlyArray<A>> => ({
   takes,
   read: (text) => {
     const all = text.split(",").map((each) => each.trim()).filter((each) => each !== "")
-    return all.length > 0 && all.every((each) => one.test(each)) ? all : undefined
+    return all.length > 0 && all.every(isOne) ? all : undefined
   }
 })
+const list = (takes: string, one: RegExp): Kind<ReadonlyArray<string>> => listOf(takes, (text): text is string => one.test(text))
 const registries = list("hosts like docker.io, registry.example:5000", /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/)
 const labelPrefixes = list("label prefixes like traefik, homepage.group", /^[A-Za-z0-9][A-Za-z0-9._/-]*$/)
+/** Each is a name, or what names begin with and *. */
+const names = (like: string) => list(`names like ${like}`, /^(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\*?|\*)$/)
+const someOf = <const A extends string>(values: ReadonlyArray<A>, takes: string): Kind<ReadonlyArray<A>> =>
+  listOf(takes, (text): text is A => (values as ReadonlyArray<string>).includes(text))
+const folders = listOf("absolute paths like /srv/maps, but not /", (text): text is string => text !== "/" && isAbsolutePath(text))
 const memory: Kind<string> = {
   takes: "a size like 512Mi or 1Gi, at least 6Mi",
   read: (text) => (parseMemoryBytes(text) ?? 0) >= 6 * 2 ** 20 ? text : undefined
@@ -118,6 +128,15 @@ export const settings = {
   maxMemory: optional("RTM_MAX_MEMORY", memory, "the largest memory that a spec may ask for"),
   maxCpus: optional("RTM_MAX_CPUS", cpus, "the most CPUs that a spec may ask for"),
   maxPids: optional("RTM_MAX_PIDS", pids, "the most processes and threads that a spec may ask for"),
+  secretsRoot: optional("RTM_SECRETS_ROOT", folder, "folder of the files that games' `env` may come from; every game may name any of them"),
+  registryAuthRoot: optional("RTM_REGISTRY_AUTH_ROOT", folder, "folder of registry logins by name: name/config.json, as `docker login` writes it"),
+  seccompRoot: optional("RTM_SECCOMP_ROOT", folder, "folder of seccomp profiles by name: name.json"),
+  bindRoots: optional("RTM_BIND_ROOTS", folders, "folders of the host that games may read; default: none"),
+  volumesAllow: optional("RTM_VOLUMES_ALLOW", names("maps, shared-*"), "named volumes that games may have beside their state; default: none"),
+  networksAllow: optional("RTM_NETWORKS_ALLOW", names("metrics, team-*"), "networks that games may be on beside their own; default: none"),
+  capsAllow: optional("RTM_CAPS_ALLOW", someOf(Capability.literals, "capabilities like NET_RAW, SYS_NICE"), "capabilities that games may have beside the harmless ones (docs/spec.md); default: none"),
+  apparmorAllow: optional("RTM_APPARMOR_ALLOW", names("game-strict"), "AppArmor profiles that games may have; default: none"),
+  logDriversAllow: optional("RTM_LOG_DRIVERS_ALLOW", someOf(LogDriver.literals, "journald"), "log drivers that games may have beside those that write files of their own; default: none"),
   http: withDefault("RTM_HTTP_ADDR", address, "127.0.0.1:8096", "health, readiness, metrics (the image sets `0.0.0.0:8096`)"),
   apiToken: optional("RTM_API_TOKEN", token, "bearer token of the changing endpoints"),
   logFormat: optional("RTM_LOG_FORMAT", oneOf(["pretty", "json"]), "default: `pretty` on a terminal, else `json`"),
@@ -178,11 +197,21 @@ const together = (config: Config): ReadonlyArray<string> => [
   ...(config.dockerTls && config.dockerCertPath === undefined
     ? ["DOCKER_CERT_PATH is missing; with DOCKER_TLS_VERIFY it takes the folder of ca.pem, cert.pem and key.pem"]
     : []),
+  ...bindsOfOurs(config),
   ...(config.leaseMs < 1500 ? ["RTM_LEASE is too short; it takes a duration of at least 1500ms"] : []),
   ...overMaximum("MEMORY", parseMemoryBytes(config.defaultMemory ?? ""), parseMemoryBytes(config.maxMemory ?? "")),
   ...overMaximum("CPUS", config.defaultCpus, config.maxCpus),
   ...overMaximum("PIDS", config.defaultPids, config.maxPids)
 ]
+
+/** What games may read must not have other games' states in it, nor what the controller keeps from them. */
+const bindsOfOurs = (config: Config): ReadonlyArray<string> =>
+  (["stateRoot", "secretsRoot", "registryAuthRoot"] as const).flatMap((key) => {
+    const folder = config[key]
+    return folder !== undefined && config.bindRoots?.some((root) => isIn(folder, root) || isIn(root, folder))
+      ? [`RTM_BIND_ROOTS overlaps ${settings[key].variable}; it takes folders apart from it`]
+      : []
+  })
 
 const overMaximum = (what: string, standard: number | undefined, most: number | undefined): ReadonlyArray<string> =>
   standard !== undefined && most !== undefined && standard > most ? [`RTM_DEFAULT_${what} is more than RTM_MAX_${what}; it takes that at most`] : []

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import type { Config } from "./config.ts"
 import type { Admission } from "./domain/Admission.ts"
 import { defaultPids } from "./domain/GameSpec.ts"
+import type { Reach } from "./domain/spec/reach.ts"
 import type { DockerEngineOptions } from "./engine/docker/DockerEngine.ts"
 import type { RedisOptions } from "./streams/redis/client.ts"
 
@@ -17,6 +18,9 @@ export const engineOptions = (config: Config): DockerEngineOptions => ({
   stateRoot: config.stateRoot,
   defaults: defaultLimits(config),
   labelsAllowed: config.labelsAllow ?? [],
+  secretsRoot: config.secretsRoot,
+  seccompRoot: config.seccompRoot,
+  registryAuthRoot: config.registryAuthRoot,
   pullStallMs: config.pullStallMs,
   dockerConfig: config.dockerConfig ?? join(homedir(), ".docker")
 })
@@ -36,7 +40,20 @@ const defaultLimits = ({ defaultCpus, defaultMemory, defaultPids: pids, maxCpus,
 export const admissionOf = (config: Config): Admission => ({
   registries: config.registries,
   labels: config.labelsAllow ?? [],
-  maximum: { memory: config.maxMemory, cpus: config.maxCpus, pids: config.maxPids }
+  maximum: { memory: config.maxMemory, cpus: config.maxCpus, pids: config.maxPids },
+  reach: reachOf(config)
+})
+
+const reachOf = (config: Config): Reach => ({
+  roots: {
+    RTM_SECRETS_ROOT: config.secretsRoot, RTM_REGISTRY_AUTH_ROOT: config.registryAuthRoot, RTM_SECCOMP_ROOT: config.seccompRoot
+  },
+  binds: config.bindRoots ?? [],
+  volumes: config.volumesAllow ?? [],
+  networks: config.networksAllow ?? [],
+  apparmor: config.apparmorAllow ?? [],
+  capabilities: config.capsAllow ?? [],
+  logDrivers: config.logDriversAllow ?? []
 })
 
 export const redisOptions = (config: Config): RedisOptions => ({

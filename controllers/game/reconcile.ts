@@ -119,7 +119,7 @@ const actOn = Effect.fnUntraced(function*(seen: Observation, action: Action, run
   return { outcome, next: after(action, outcome) }
 })
 
-/** A name that somebody holds, and a program that cannot be started, are that game's own trouble. */
+/** A name that somebody holds, what a spec asks for and is not there, and a program that cannot be started, are that game's own trouble. */
 const note = (refusals: Refusals["Service"], gameId: GameId, outcome: Outcome): void => {
   switch (outcome._tag) {
     case "Fetching":
@@ -128,7 +128,7 @@ const note = (refusals: Refusals["Service"], gameId: GameId, outcome: Outcome): 
       return refusals.refused("other", gameId, outcome.failure.message)
     case "StartFailed": {
       const { containerId, failure: { code, message, reason } } = outcome
-      const isOwn = reason === "NameTaken" || (reason === "StartFailed" && containerId !== undefined)
+      const isOwn = reason === "NameTaken" || reason === "Unmet" || (reason === "StartFailed" && containerId !== undefined)
       return code === "container_start_failed" && !isOwn ? refusals.refused("start", gameId, message) : undefined
     }
     default:

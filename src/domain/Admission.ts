@@ -1,8 +1,9 @@
-/** What an installation lets games be, beyond what the Schema says: registries, steering labels, largest limits. Pure. */
+/** What an installation lets games be, beyond what the Schema says: registries, steering labels, largest limits, what of the host is open. Pure. */
 import reference from "@swimlane/docker-reference"
 import type { GameSpec, SpecProblem } from "./GameSpec.ts"
 import { steers } from "./labels.ts"
 import { parseMemoryBytes } from "./Quantity.ts"
+import { closed, type Reach, reachProblem } from "./spec/reach.ts"
 
 export interface Admission {
   /** Hosts of registries that images may come from, as `docker.io` or `registry.example:5000`; undefined: any. */
@@ -11,14 +12,16 @@ export interface Admission {
   readonly labels: ReadonlyArray<string>
   /** The largest limits that a game may ask for; undefined: any. `memory` as in a spec. */
   readonly maximum: Readonly<{ memory?: string | undefined; cpus?: number | undefined; pids?: number | undefined }>
+  /** What of the host a game may reach. */
+  readonly reach: Reach
 }
 
-/** Lets everything be that the Schema lets be, but for steering labels. */
-export const noLimits: Admission = { registries: undefined, labels: [], maximum: {} }
+/** Lets everything be that the Schema lets be, but for steering labels and what reaches the host. */
+export const noLimits: Admission = { registries: undefined, labels: [], maximum: {}, reach: closed }
 
 /** Of a valid image and spec, what is not admitted: `path` as in a row. The first thing only. */
 export const admissionProblem = (imageRef: string, spec: GameSpec, admission: Admission): SpecProblem | undefined =>
-  registryProblem(imageRef, admission) ?? labelProblem(spec, admission) ?? limitProblem(spec, admission)
+  registryProblem(imageRef, admission) ?? labelProblem(spec, admission) ?? limitProblem(spec, admission) ?? reachProblem(spec, admission.reach)
 
 const registryProblem = (imageRef: string, { registries }: Admission): SpecProblem | undefined => {
   if (registries === undefined) return undefined
@@ -39,7 +42,7 @@ const labelProblem = ({ labels = {} }: GameSpec, admission: Admission): SpecProb
 }
 
 const limitProblem = ({ resources = {} }: GameSpec, { maximum }: Admission): SpecProblem | undefined => {
-  const over = (path: keyof typeof resources, asked: number | undefined, most: number | undefined, shown: unknown): SpecProblem | undefined =>
+  const over = (path: keyof Admission["maximum"], asked: number | undefined, most: number | undefined, shown: unknown): SpecProblem | undefined =>
     asked !== undefined && most !== undefined && asked > most ? { path: `spec.resources.${path}`, message: `takes at most ${shown} here` } : undefined
   return over("memory", bytesOf(resources.memory), bytesOf(maximum.memory), maximum.memory)
     ?? over("cpus", resources.cpus, maximum.cpus, maximum.cpus)

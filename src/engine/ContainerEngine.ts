@@ -19,6 +19,8 @@ export const EngineReason = Schema.Literals([
   "Conflict",
   /** Create: the image is not on the host. */
   "ImageMissing",
+  /** Create: what the spec asks for is not to be had: a file, a network, a profile, or as much as it wants of the host. */
+  "Unmet",
   /** Start: the network the container was made for is gone, so it can never start. */
   "NetworkMissing",
   /** The engine refused the request as it stands (400). */
@@ -149,7 +151,7 @@ export class ContainerEngine extends Context.Service<ContainerEngine, {
   readonly list: (gameId?: GameId) => Effect.Effect<ReadonlyArray<ContainerSummary>, EngineError>
   /** The container of that full id, read fresh; `gone` when the engine answered 404. */
   readonly inspect: (id: string) => Effect.Effect<ContainerDetail | "gone", EngineError>
-  /** Makes the container without starting it; answers its full id. */
+  /** Makes the container without starting it, with all that its spec asks for or not at all; answers its full id. */
   readonly create: (template: ContainerTemplate) => Effect.Effect<string, EngineError>
   /**
    * Starts it, and answers how it is when its program had its chance to fail: a program that could not be executed (exit
@@ -168,8 +170,11 @@ export class ContainerEngine extends Context.Service<ContainerEngine, {
   readonly remove: (id: string) => Effect.Effect<void, EngineError>
   /** Whether the image is on the host. Asks no registry. */
   readonly hasImage: (imageRef: string) => Effect.Effect<boolean, EngineError>
-  /** Pulls the image; one pull per image however many ask. Ends when the image is on the host; answers its id there. */
-  readonly pull: (imageRef: string) => Effect.Effect<string, EngineError>
+  /**
+   * Pulls the image; one pull per image and login however many ask. Ends when the image is on the host; answers its id there.
+   * `login`: a name that the installation has credentials under; one that it has not is `PullFailed`.
+   */
+  readonly pull: (imageRef: string, login?: string) => Effect.Effect<string, EngineError>
   /** Never ends: reconnects by itself and says `Opened` each time, before anything else. */
   readonly events: Stream.Stream<EngineEvent>
 }>()("rtmanager/engine/ContainerEngine") {}

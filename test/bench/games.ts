@@ -57,7 +57,7 @@ export const plainRate = async (world: World, prefix: string, count: number, lim
 const peerBody = (gameId: GameId, networkId: string) => ({
   ...createBody({
     gameId, imageRef: environment.images.game, generation: 1, specHash: "bench", createdAtMs: 0, stopGraceMs: 0, spec: {}
-  }, { stateRoot: undefined }, networkId),
+  }, { stateRoot: undefined }, { networkId, imageLabels: [], contents: { env: {} } }),
   Labels: { "bench.peer": "1" }
 })
 

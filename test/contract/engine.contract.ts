@@ -137,6 +137,23 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
       assert.deepStrictEqual(await run((engine) => engine.list("image1" as GameId)), [])
     })
 
+    it.each([
+      ["more memory than the host has", { resources: { memory: "900Ti" } }, /^spec\.resources\.memory: asks for 989560464998400 bytes of memory, and the host has \d+$/],
+      ["more CPUs than the host has", { resources: { cpus: 1024 } }, /^spec\.resources\.cpus: asks for 1024 CPUs, and the host has \d+$/],
+      ["a network that is not there", { networks: [{ name: "nosuch" }] }, /^spec\.networks\.0\.name: there is no network nosuch$/],
+      ["a file that is not there", { env: { TOKEN: { from_file: "g1/nosuch" } } }, /^spec\.env\.TOKEN\.from_file: the file g1\/nosuch in RTM_SECRETS_ROOT is not there$/]
+    ] as const)("makes nothing of a spec that asks for %s", async (_what, spec, message) => {
+      const error = await Effect.runPromise(Effect.flip(opened.engine.create(template("unmet1", { spec }))))
+      assert.strictEqual(error.reason, "Unmet")
+      assert.match(error.message, message)
+      assert.deepStrictEqual(await run((engine) => engine.list("unmet1" as GameId)), [])
+    })
+
+    it("pulls with no login that nobody has made", async () => {
+      const error = await Effect.runPromise(Effect.flip(opened.engine.pull(opened.image, "nosuch")))
+      assert.deepInclude(error, { reason: "PullFailed", message: "spec.registry_auth: there is no login nosuch in RTM_REGISTRY_AUTH_ROOT" })
+    })
+
     it("sees what happened behind its back", async () => {
       const id = await run((engine) => engine.create(template("behind1")))
       await run((engine) => engine.start(id))

@@ -1,5 +1,8 @@
 /** Values of a spec may be secrets: they are in `games` and in the container, and nowhere else. */
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { environment } from "../support/environment.ts"
 import { secret, specsWithASecret } from "../support/secretSpecs.ts"
 import { until } from "../support/until.ts"
@@ -29,7 +32,9 @@ describe(`on ${engine.name}`, () => {
   }
 
   it("a secret in any place of a spec, sent by job or written by row, is found nowhere but in its row and its container", async () => {
-    const controller = await world.start()
+    const folder = mkdtempSync(join(tmpdir(), "rtm-secrets-"))
+    writeFileSync(join(folder, "token"), `${secret}\n`)
+    const controller = await world.start({ RTM_SECRETS_ROOT: folder })
     const jobs: Array<string> = []
     const rows: Array<string> = []
     for (const [index, [, spec]] of specsWithASecret.entries()) {
@@ -50,9 +55,12 @@ describe(`on ${engine.name}`, () => {
       const at = text.indexOf(secret)
       assert.strictEqual(at, -1, `${where}: ...${text.slice(Math.max(0, at - 200), at + 40)}`)
     }
-    const [running] = await world.containers("j0")
-    const { Config } = await world.docker.getContainer(running!.Id).inspect()
-    assert.include(Config.Env, `TOKEN=${secret}`)
+    for (const game of ["j0", `j${specsWithASecret.findIndex(([where]) => where.startsWith("a file"))}`]) {
+      const [running] = await world.containers(game)
+      const { Config } = await world.docker.getContainer(running!.Id).inspect()
+      assert.include(Config.Env, `TOKEN=${secret}`)
+    }
+    rmSync(folder, { recursive: true })
     assert.isAtLeast(rows.length, 15)
   })
 })

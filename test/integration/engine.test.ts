@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
+import { tmpdir } from "node:os"
 import type { EngineEvent } from "../../src/engine/ContainerEngine.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import { engineContract } from "../contract/engine.contract.ts"
@@ -12,7 +13,7 @@ for (const { host, name } of environment.engines) {
   engineContract(name, async () => {
     const world = new World(host)
     await world.open()
-    const { close, engine } = await connectEngine(host, { network: world.network })
+    const { close, engine } = await connectEngine(host, { network: world.network, secretsRoot: tmpdir() })
     const removeNetwork = () => world.docker.getNetwork(world.network).remove()
     return {
       removeNetwork,

@@ -1,7 +1,7 @@
 /** A real registry that asks for a name and a password, and the docker CLI's config.json. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { buildEngineImage, dockerAt, push, type Registry, startRegistry } from "../../scripts/lib/images.ts"
@@ -29,11 +29,11 @@ describe.each(environment.engines)("pulls of $name from a registry that asks who
     rmSync(folder, { recursive: true })
   })
   /** Pulls with that config.json, with nothing of the image on the host before and after; answers the failure's reason. */
-  const pull = async (written: unknown): Promise<string> => {
+  const pull = async (written: unknown, login?: string): Promise<string> => {
     await dockerAt(host).getImage(image).remove({ force: true }).catch(() => {})
-    const { close, engine } = await connectEngine(host, { dockerConfig: folder })
+    const { close, engine } = await connectEngine(host, { dockerConfig: folder, registryAuthRoot: join(folder, "logins") })
     writeFileSync(join(folder, "config.json"), JSON.stringify(written))
-    const outcome = await Effect.runPromise(Effect.result(Effect.andThen(engine.pull(image), engine.hasImage(image))))
+    const outcome = await Effect.runPromise(Effect.result(Effect.andThen(engine.pull(image, login), engine.hasImage(image))))
     await close()
     await dockerAt(host).getImage(image).remove({ force: true }).catch(() => {})
     return outcome._tag === "Success" ? `there: ${outcome.success}` : outcome.failure.reason
@@ -47,6 +47,14 @@ describe.each(environment.engines)("pulls of $name from a registry that asks who
 
   it("succeed with what docker login wrote", async () => {
     assert.strictEqual(await pull({ auths: { [registry.address]: { auth } } }), "there: true")
+  })
+
+  it("succeed with a login that has a name, and with no other name", async () => {
+    mkdirSync(join(folder, "logins/galaxy"), { recursive: true })
+    writeFileSync(join(folder, "logins/galaxy/config.json"), JSON.stringify({ auths: { [registry.address]: { auth } } }))
+    assert.strictEqual(await pull({}, "galaxy"), "there: true")
+    assert.strictEqual(await pull({ auths: { [registry.address]: { auth } } }, "nosuch"), "PullFailed")
+    assert.strictEqual(await pull({}), "PullFailed")
   })
 
   it("succeed with a credential helper", async () => {

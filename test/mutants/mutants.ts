@@ -332,5 +332,26 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: `failure: { failure, tell: !again || seen.jobs.some((job) => job.kind === "start") }`,
     to: "failure: { failure, tell: true }",
     caughtBy: { project: "unit", file: "test/unit/game/outcome.test.ts", test: "tells people of the same failure once" }
+  },
+  {
+    name: "a network's name is taken for the beginning of another's",
+    file: "src/engine/docker/network.ts",
+    from: "found.filter((network) => network.Name === name)",
+    to: "found",
+    caughtBy: { project: "unit", file: "test/unit/engine/moreNetworks.test.ts", test: "is not made where one is missing, though another's id or name begins like it" }
+  },
+  {
+    name: "a container that a network does not take is left behind",
+    file: "src/engine/docker/moreNetworks.ts",
+    from: "Effect.tapError(() => Effect.ignore(makeChanges(verbs).remove(containerId)))",
+    to: "Effect.asVoid",
+    caughtBy: { project: "unit", file: "test/unit/engine/moreNetworks.test.ts", test: "is removed again when nobody knows whether it was connected" }
+  },
+  {
+    name: "what a file holds is a value that the engine's words may repeat",
+    file: "src/engine/docker/create.ts",
+    from: "message: withoutValues(error.message, { env: contents.env })",
+    to: "message: error.message",
+    caughtBy: { project: "unit", file: "test/unit/engine/specFiles.test.ts", test: "is taken out of the engine's own words" }
   }
 ]

@@ -55,7 +55,7 @@ export const makeWatch = ({ engine: host, instance, maxExchanges, store, violate
     }),
     engine: (engine) => ({
       ...engine,
-      pull: (imageRef) => Effect.tap(engine.pull(imageRef), () => Effect.sync(() => void pulledAtMs.set(imageRef, host.nowMs))),
+      pull: (imageRef, login) => Effect.tap(engine.pull(imageRef, login), () => Effect.sync(() => void pulledAtMs.set(imageRef, host.nowMs))),
       start: (id) => Effect.suspend(() => {
         const gameId = host.get(id)?.labels[labelNames.gameId]
         trespass(id, "started")

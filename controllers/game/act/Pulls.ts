@@ -37,8 +37,8 @@ export const makePulls = (engine: ContainerEngine["Service"], background: Backgr
     stateOf: (gameId, id) =>
       Effect.map(background.release(gameId, (task, known) => task !== name || known === id), () =>
         id === undefined ? none : stateOf(id, pulls.state(gameId, id))),
-    fetch: (gameId, id, { imageRef }, { again = false, isOnHost }) => {
-      const work = isOnHost ? Effect.succeed(null) : Effect.retry(engine.pull(imageRef), { while: isTransient, schedule })
+    fetch: (gameId, id, { imageRef, spec }, { again = false, isOnHost }) => {
+      const work = isOnHost ? Effect.succeed(null) : Effect.retry(engine.pull(imageRef, spec.registry_auth), { while: isTransient, schedule })
       const begin = pulls.ensure(gameId, id, Effect.map(work, (imageId) => ({ imageId, again })))
       return again ? Effect.andThen(background.release(gameId, (task) => task !== name), begin) : begin
     }

@@ -2,7 +2,7 @@
 import { Result, Schema } from "effect"
 import { isGameId } from "../../domain/GameId.ts"
 import { ContainerState, type ContainerDetail, type ContainerExit, type ContainerSummary } from "../ContainerEngine.ts"
-import { kindValue, labels, ownerValue } from "./createBody.ts"
+import { kindValue, labels, ownerValue } from "./labels.ts"
 
 const Labels = Schema.NullOr(Schema.Record(Schema.String, Schema.String))
 
@@ -14,7 +14,15 @@ export const Version = Schema.Struct({
 /** The network `none`, whose random id each data root keeps. */
 export const NoneNetwork = Schema.Struct({ Id: Schema.String })
 
-export const Info = Schema.Struct({ ID: Schema.String, DockerRootDir: Schema.String, ServerVersion: Schema.String })
+export const Info = Schema.Struct({
+  ID: Schema.String,
+  DockerRootDir: Schema.String,
+  ServerVersion: Schema.String,
+  NCPU: Schema.optionalKey(Schema.Number),
+  MemTotal: Schema.optionalKey(Schema.Number),
+  /** As `name=seccomp,profile=default`. */
+  SecurityOptions: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
+})
 
 export const ListedContainer = Schema.Struct({
   Id: Schema.String,
@@ -53,7 +61,9 @@ export const InspectedContainer = Schema.Struct({
     RestartPolicy: Schema.Struct({ Name: Schema.String }),
     /** Whether the engine's init process runs the program. null: as the engine is set, by an older API. */
     Init: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
-  })
+  }),
+  /** By their names. */
+  NetworkSettings: Schema.optionalKey(Schema.NullOr(Schema.Struct({ Networks: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))) })))
 })
 
 export type Inspected = typeof InspectedContainer.Type
@@ -135,7 +145,7 @@ export const detail = (seen: Inspected, enginePort: number): ContainerDetail | u
     createdAtMs: timeMs(seen.Created) ?? 0,
     startedAtMs,
     exit,
-    startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error || failedStart(seen, startedAtMs, exit),
+    startError: state.Status === "running" || state.Status === "paused" ? "" : state.Error || failedStart(seen, startedAtMs, exit) || incomplete(seen),
     stopSignal: seen.Config.StopSignal || "SIGTERM",
     imageId: seen.Image ?? null,
     warnings: [],
@@ -143,6 +153,13 @@ export const detail = (seen: Inspected, enginePort: number): ContainerDetail | u
     restartsByItself: !["", "no"].includes(seen.HostConfig.RestartPolicy.Name),
     endpoint: `http://${seen.Config.Hostname}:${enginePort}`
   }
+}
+
+/** Why a container that never ran must not be started: a network is missing that it was made for; empty: none is. */
+const incomplete = ({ Config, NetworkSettings, State }: Inspected): string => {
+  const wanted = State.Status === "created" ? Config.Labels?.[labels.networks] ?? "" : ""
+  const missing = wanted.split(",").find((name) => name !== "" && !Object.hasOwn(NetworkSettings?.Networks ?? {}, name))
+  return missing === undefined ? "" : `it was made, and not connected to the network ${missing}`
 }
 
 const ends: ReadonlySet<string> = new Set(["exited", "dead", "removing"])

@@ -2,15 +2,20 @@
 import type Docker from "dockerode"
 import { Effect } from "effect"
 import { containerName } from "../../domain/GameId.ts"
+import { type Host, hostProblem } from "../../domain/spec/host.ts"
+import { withoutValues } from "../../domain/withoutValues.ts"
 import { type ContainerTemplate, EngineError } from "../ContainerEngine.ts"
 import type { KnownContainers } from "../KnownContainers.ts"
 import { Created, type ListedContainer } from "./answers.ts"
 import { decodeAnswer } from "./call.ts"
 import { post } from "./connection.ts"
-import { type BodySettings, createBody, labels, ownerValue } from "./createBody.ts"
+import { type BodySettings, createBody } from "./createBody.ts"
 import type { Images } from "./images.ts"
+import { labels, ownerValue } from "./labels.ts"
 import { holderOf } from "./looks.ts"
+import { connectTo, findNetworks } from "./moreNetworks.ts"
 import type { Network } from "./network.ts"
+import { contentsOf, type FileSettings, unmet } from "./specFiles.ts"
 import type { StartWatch } from "./StartWatch.ts"
 import { change, type Verbs, withReason } from "./verbs.ts"
 
@@ -22,12 +27,28 @@ interface Told {
   readonly watch: StartWatch
 }
 
-export const makeCreate = (verbs: Verbs, network: Network, images: Images, { known, watch }: Told, settings: BodySettings) => {
-  const make = (template: ContainerTemplate) =>
-    Effect.all([network.id, images.labelsOf(template.imageRef)]).pipe(
-      Effect.flatMap(([networkId, ofImage]) => send(verbs, containerName(template.gameId), createBody(template, settings, networkId, ofImage), settings.instance)),
-      Effect.catchIf((error) => error.status === 404, (error) => whatIsMissing(images, template, error))
+/** What the engine has for a container, beside the container itself. */
+interface Surroundings {
+  readonly network: Network
+  readonly images: Images
+  readonly host: Effect.Effect<Host, EngineError>
+}
+
+export type CreateSettings = BodySettings & FileSettings
+
+export const makeCreate = (verbs: Verbs, { host, images, network }: Surroundings, { known, watch }: Told, settings: CreateSettings) => {
+  const make = Effect.fnUntraced(function*(template: ContainerTemplate) {
+    yield* enough(template, host)
+    const [networkId, imageLabels, contents] = yield* Effect.all([network.id, images.labelsOf(template.imageRef), contentsOf(template.spec, settings)])
+    const more = yield* findNetworks(verbs, template, networkId)
+    const made = yield* send(verbs, containerName(template.gameId), createBody(template, settings, { networkId, imageLabels, contents }), settings.instance).pipe(
+      Effect.catchIf((error) => error.status === 404, (error) => whatIsMissing(images, template, error)),
+      // What a file holds is no part of the spec, whose values are taken out of the engine's words elsewhere.
+      Effect.mapError((error) => new EngineError({ ...error, message: withoutValues(error.message, { env: contents.env }) }))
     )
+    yield* connectTo(verbs, more, made.Id)
+    return made
+  })
   return Effect.fnUntraced(function*(template: ContainerTemplate) {
     const { gameId } = template
     const { Id, Warnings } = yield* make(template).pipe(
@@ -42,6 +63,15 @@ export const makeCreate = (verbs: Verbs, network: Network, images: Images, { kno
       yield* Effect.logWarning(`the engine warns of the container of game ${gameId}: ${Warnings.join("; ")}`)
     }
     return Id
+  })
+}
+
+/** An engine takes a limit that its host cannot give for none. */
+const enough = ({ spec }: ContainerTemplate, host: Effect.Effect<Host, EngineError>): Effect.Effect<void, EngineError> => {
+  if (spec.resources === undefined && spec.security === undefined) return Effect.void
+  return Effect.flatMap(host, (found) => {
+    const problem = hostProblem(spec, found)
+    return problem === undefined ? Effect.void : Effect.fail(unmet(`${problem.path}: ${problem.message}`))
   })
 }
 

@@ -1,27 +1,16 @@
-/** The body that makes a game's container: name, labels, state, network and hardening of the contract. Pure. */
+/** The body that makes a game's container: name, labels, state, network and hardening of the contract, and what its spec says. Pure. */
 import type Docker from "dockerode"
-import { containerName, type GameId } from "../../domain/GameId.ts"
+import { containerName } from "../../domain/GameId.ts"
 import { defaultPids, type GameSpec } from "../../domain/GameSpec.ts"
 import { steers } from "../../domain/labels.ts"
 import { parseMemoryBytes } from "../../domain/Quantity.ts"
+import { statePath } from "../../domain/spec/mounts.ts"
+import type { Resources } from "../../domain/spec/resources.ts"
+import { defaultLogging } from "../../domain/spec/surroundings.ts"
 import type { ContainerTemplate } from "../ContainerEngine.ts"
-
-export const statePath = "/var/lib/galaxy-game"
-
-export const labels = {
-  owner: "com.galaxy.owner",
-  kind: "com.galaxy.kind",
-  gameId: "com.galaxy.game_id",
-  imageRef: "com.galaxy.engine_image_ref",
-  startedAtMs: "com.galaxy.started_at_ms",
-  specHash: "com.galaxy.spec_hash",
-  generation: "com.galaxy.generation",
-  instance: "com.galaxy.instance",
-  epoch: "com.galaxy.epoch",
-  stopGraceMs: "com.galaxy.stop_grace_ms"
-} as const
-export const ownerValue = "rtmanager"
-export const kindValue = "game-engine"
+import { kindValue, labels, ownerValue } from "./labels.ts"
+import { mountsOf } from "./mounts.ts"
+import type { Contents } from "./specFiles.ts"
 
 export interface BodySettings {
   /** This installation: a label of what it makes. */
@@ -31,81 +20,104 @@ export interface BodySettings {
   /** A bind mount under this folder of the host instead of a named volume. */
   readonly stateRoot: string | undefined
   /** Limits of a container whose spec names none; part of no hash. Default: 512 pids, no others. */
-  readonly defaults?: Limits
+  readonly defaults?: Resources
   /** Prefixes of steering labels that a container may have. Default: none. */
   readonly labelsAllowed?: ReadonlyArray<string>
 }
 
-type Limits = NonNullable<GameSpec["resources"]>
-
-export const createBody = (
-  template: ContainerTemplate,
-  settings: BodySettings,
-  networkId: string,
+/** What is found out for a container before it is made. */
+export interface Found {
+  readonly networkId: string
   /** Names of the labels that the image brings along. */
-  imageLabels: ReadonlyArray<string> = []
-): Docker.ContainerCreateOptions => {
-  const { spec } = template
-  const name = containerName(template.gameId)
-  const env = { GAME_STATE_PATH: statePath, STORAGE_PATH: statePath, ...spec.env }
+  readonly imageLabels: ReadonlyArray<string>
+  readonly contents: Contents
+}
+
+export const createBody = (template: ContainerTemplate, settings: BodySettings, { contents, imageLabels, networkId }: Found): Docker.ContainerCreateOptions => {
+  const { gameId, imageRef, spec } = template
+  const name = containerName(gameId)
   return {
-    Image: template.imageRef,
+    Image: imageRef,
     Hostname: name,
-    Env: Object.entries(env).map(([key, value]) => `${key}=${value}`),
-    ...(spec.command === undefined ? {} : { Entrypoint: [...spec.command] }),
-    ...(spec.args === undefined ? {} : { Cmd: [...spec.args] }),
-    ...(spec.stop_signal === undefined ? {} : { StopSignal: spec.stop_signal }),
+    Env: Object.entries({ GAME_STATE_PATH: statePath, STORAGE_PATH: statePath, ...contents.env }).map(([key, value]) => `${key}=${value}`),
+    ...program(spec),
     // An image's own health check costs three engine events a probe and may ask for one each millisecond.
     Healthcheck: { Test: ["NONE"] },
-    Labels: {
-      // The engine copies an image's labels: one cannot be left out, but what has no value says nothing.
-      ...Object.fromEntries(imageLabels.filter((name) => steers(name, settings.labelsAllowed ?? [])).map((name) => [name, ""])),
-      ...spec.labels,
-      // Last, and all of them: neither a spec nor an image may supply one.
-      [labels.owner]: ownerValue,
-      [labels.kind]: kindValue,
-      [labels.gameId]: template.gameId,
-      [labels.imageRef]: template.imageRef,
-      [labels.startedAtMs]: String(template.createdAtMs),
-      [labels.specHash]: template.specHash,
-      [labels.generation]: String(template.generation),
-      [labels.instance]: settings.instance ?? "",
-      [labels.epoch]: String(settings.epoch ?? ""),
-      [labels.stopGraceMs]: String(template.stopGraceMs)
-    },
+    Labels: labelsOf(template, imageLabels, settings),
     HostConfig: {
       NetworkMode: networkId,
-      ...stateMount(template.gameId, name, settings),
+      ...mountsOf(gameId, spec, settings.stateRoot),
       RestartPolicy: { Name: "no" },
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges"],
+      ...hardening(spec, contents),
       ...limits({ pids: defaultPids, ...settings.defaults, ...spec.resources }),
-      LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
-      Init: true
+      LogConfig: logging(spec),
+      Init: spec.init ?? true
     },
     NetworkingConfig: { EndpointsConfig: { [networkId]: { Aliases: [name] } } }
   } as unknown as Docker.ContainerCreateOptions
 }
 
-const limits = ({ cpus, memory, pids = defaultPids }: Limits) => {
+/** What runs, as whom and where; the image says what the spec does not. */
+const program = ({ args, command, stdin, stop_signal, tty, user, working_dir }: GameSpec) => ({
+  ...(command === undefined ? {} : { Entrypoint: [...command] }),
+  ...(args === undefined ? {} : { Cmd: [...args] }),
+  ...(working_dir === undefined ? {} : { WorkingDir: working_dir }),
+  ...(user === undefined ? {} : { User: user }),
+  ...(stop_signal === undefined ? {} : { StopSignal: stop_signal }),
+  ...(tty ? { Tty: true } : {}),
+  ...(stdin ? { OpenStdin: true } : {})
+})
+
+const labelsOf = ({ spec, ...template }: ContainerTemplate, ofImage: ReadonlyArray<string>, { epoch, instance = "", labelsAllowed = [] }: BodySettings) => ({
+  // The engine copies an image's labels: one cannot be left out, but what has no value says nothing.
+  ...Object.fromEntries(ofImage.filter((name) => steers(name, labelsAllowed) || name === labels.networks).map((name) => [name, ""])),
+  ...spec.labels,
+  // Last, and all of them: neither a spec nor an image may supply one.
+  [labels.owner]: ownerValue,
+  [labels.kind]: kindValue,
+  [labels.gameId]: template.gameId,
+  [labels.imageRef]: template.imageRef,
+  [labels.startedAtMs]: String(template.createdAtMs),
+  [labels.specHash]: template.specHash,
+  [labels.generation]: String(template.generation),
+  [labels.instance]: instance,
+  [labels.epoch]: String(epoch ?? ""),
+  [labels.stopGraceMs]: String(template.stopGraceMs),
+  ...(spec.networks === undefined || spec.networks.length === 0 ? {} : { [labels.networks]: spec.networks.map(({ name }) => name).join(",") })
+})
+
+const hardening = ({ security = {} }: GameSpec, { seccomp }: Contents) => ({
+  CapDrop: ["ALL"],
+  ...(security.cap_add === undefined ? {} : { CapAdd: [...security.cap_add] }),
+  SecurityOpt: [
+    "no-new-privileges",
+    ...(seccomp === undefined ? [] : [`seccomp=${seccomp}`]),
+    ...(security.apparmor === undefined ? [] : [`apparmor=${security.apparmor}`])
+  ],
+  ...(security.read_only_root ? { ReadonlyRootfs: true } : {})
+})
+
+const limits = ({ cpus, memory, pids = defaultPids, shm_size, ulimits }: Resources) => {
   const bytes = memory === undefined ? undefined : parseMemoryBytes(memory)
   return {
     PidsLimit: pids,
     // The same for both: no swap beside it.
     ...(bytes === undefined ? {} : { Memory: bytes, MemorySwap: bytes }),
-    ...(cpus === undefined ? {} : { NanoCpus: Math.round(cpus * 1e9) })
+    ...(cpus === undefined ? {} : { NanoCpus: Math.round(cpus * 1e9) }),
+    ...(shm_size === undefined ? {} : { ShmSize: parseMemoryBytes(shm_size) }),
+    ...(ulimits === undefined ? {} : { Ulimits: Object.entries(ulimits).map(([Name, { hard, soft }]) => ({ Name, Soft: soft, Hard: hard })) })
   }
 }
 
-const stateMount = (gameId: GameId, name: string, { stateRoot }: BodySettings) =>
-  stateRoot === undefined
+/** Every log has an end: files are put aside and dropped, whatever the engine's own default is. */
+const logging = ({ logging: { driver = defaultLogging.driver, max_files = defaultLogging.max_files, max_size = defaultLogging.max_size } = {} }: GameSpec) => ({
+  Type: driver,
+  Config: driver === "json-file" || driver === "local"
     ? {
-      Mounts: [{
-        Type: "volume",
-        Source: name,
-        Target: statePath,
-        VolumeOptions: { Labels: { [labels.owner]: ownerValue, [labels.gameId]: gameId } }
-      }]
+      "max-size": String(parseMemoryBytes(max_size)),
+      "max-file": String(max_files),
+      // What is put aside is compressed by `local`, which refuses to where nothing is.
+      ...(driver === "local" && max_files === 1 ? { compress: "false" } : {})
     }
-    // Not as a mount: engines before API 1.42 make the folder of a bind only.
-    : { Binds: [`${stateRoot}/${name}:${statePath}`] }
+    : {}
+})

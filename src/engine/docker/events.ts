@@ -10,7 +10,7 @@ import { isGameId } from "../../domain/GameId.ts"
 import type { EngineError, EngineEvent } from "../ContainerEngine.ts"
 import type { KnownContainers } from "../KnownContainers.ts"
 import { engineError } from "./call.ts"
-import { kindValue, labels, ownerValue } from "./createBody.ts"
+import { kindValue, labels, ownerValue } from "./labels.ts"
 import { JsonObjectStream } from "./jsonStream.ts"
 import type { StartWatch } from "./StartWatch.ts"
 

@@ -1,6 +1,7 @@
 /** Who answers, and in which version of its API it is spoken to. */
 import type Docker from "dockerode"
 import { Effect } from "effect"
+import type { Host } from "../../domain/spec/host.ts"
 import { EngineError, type EngineIdentity } from "../ContainerEngine.ts"
 import { Info, NoneNetwork, Version } from "./answers.ts"
 import { type Caller, decodeAnswer, isVersionRefused } from "./call.ts"
@@ -20,6 +21,7 @@ export interface Clients {
 interface Known {
   readonly witness: string
   readonly identity: EngineIdentity
+  readonly host: Host
 }
 
 export interface Identity {
@@ -30,7 +32,16 @@ export interface Identity {
    * random id that each data root keeps. While that id is the same, so is the engine.
    */
   readonly identity: Effect.Effect<EngineIdentity, EngineError>
+  /** What the engine's host has, as it said when it was last asked who it is. */
+  readonly host: Effect.Effect<Host, EngineError>
 }
+
+/** Of `/info`; an engine that says 0 says nothing. */
+const hostOf = ({ MemTotal, NCPU, SecurityOptions }: typeof Info.Type): Host => ({
+  cpus: NCPU || undefined,
+  memoryBytes: MemTotal || undefined,
+  security: SecurityOptions?.map((option) => /^(?:name=)?([^,]*)/.exec(option)![1]!)
+})
 
 /** Who cannot be told from another engine could have a game taken for gone that runs, or for running that is gone. */
 const supported = ({ Components }: typeof Version.Type): Effect.Effect<void, EngineError> =>
@@ -68,18 +79,20 @@ export const makeIdentity = (caller: Caller, { versioned, versionless }: Clients
     const info = yield* Effect.flatMap(ask("info", versioned[0], "/info?"), decodeInfo)
     // Two engines of one host may share the id; they never share the data.
     const identity = { id: `${info.ID}${info.DockerRootDir}`, version: info.ServerVersion, apiVersion }
-    known = { witness: found, identity }
+    known = { witness: found, identity, host: hostOf(info) }
     return identity
   })
   const forget = Effect.sync(() => {
     agreed = undefined
   })
+  const identity = Effect.suspend(() => agreed === undefined ? negotiate : Effect.succeed(agreed)).pipe(
+    Effect.flatMap(identify),
+    Effect.tapError(() => forget),
+    Effect.retry({ times: 1, while: isVersionRefused })
+  )
   return {
     negotiate,
-    identity: Effect.suspend(() => agreed === undefined ? negotiate : Effect.succeed(agreed)).pipe(
-      Effect.flatMap(identify),
-      Effect.tapError(() => forget),
-      Effect.retry({ times: 1, while: isVersionRefused })
-    )
+    identity,
+    host: Effect.suspend(() => known === undefined ? Effect.map(identity, () => known?.host ?? {}) : Effect.succeed(known.host))
   }
 }

@@ -6,7 +6,7 @@ import { EngineError, type EngineReason } from "../ContainerEngine.ts"
 import { InspectedImage, type ListedContainer } from "./answers.ts"
 import { type Caller, decodeAnswer } from "./call.ts"
 import { get } from "./connection.ts"
-import { labels } from "./createBody.ts"
+import { labels } from "./labels.ts"
 import { containerName, isGameId } from "../../domain/GameId.ts"
 
 const deadlineMs = 5000

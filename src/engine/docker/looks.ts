@@ -6,7 +6,7 @@ import type { ContainerDetail, ContainerSummary, EngineError } from "../Containe
 import type { KnownContainers } from "../KnownContainers.ts"
 import { ContainerList, detail, listEntry, type ListEntry, executionError, type Inspected, InspectedContainer, type ListedContainer, summary } from "./answers.ts"
 import { decodeAnswer } from "./call.ts"
-import { kindValue, labels, ownerValue } from "./createBody.ts"
+import { kindValue, labels, ownerValue } from "./labels.ts"
 import type { Images } from "./images.ts"
 import type { StartWatch } from "./StartWatch.ts"
 import { read, type Verbs, wholeId } from "./verbs.ts"

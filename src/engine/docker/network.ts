@@ -7,7 +7,7 @@ import { Effect, Ref, Semaphore } from "effect"
 import type { EngineError } from "../ContainerEngine.ts"
 import { NetworkList } from "./answers.ts"
 import { type Caller, decodeAnswer } from "./call.ts"
-import { labels, ownerValue } from "./createBody.ts"
+import { labels, ownerValue } from "./labels.ts"
 
 export interface Network {
   /** The network's id; made when there is none. Asked once, then remembered. */
@@ -19,15 +19,20 @@ export interface Network {
 const deadlineMs = 30_000
 const decodeList = decodeAnswer("list_networks", NetworkList)
 
-export const makeNetwork = ({ call }: Caller, client: Docker, name: string): Network => {
-  const known = Ref.makeUnsafe<string | undefined>(undefined)
-  const oldest = call({ operation: "list_networks", deadlineMs }, (abortSignal) =>
+/** The id of the oldest network of exactly that name. The engine itself would take a name for the beginning of an id. */
+export const networkNamed = ({ call }: Caller, client: Docker, name: string): Effect.Effect<string | undefined, EngineError> =>
+  call({ operation: "list_networks", deadlineMs }, (abortSignal) =>
     client.listNetworks({ filters: { name: [name] }, abortSignal } as Docker.NetworkListOptions)).pipe(
       Effect.flatMap(decodeList),
       // The engine's filter takes parts of names.
       Effect.map((found) => found.filter((network) => network.Name === name)),
       Effect.map((found) => [...found].sort((a, b) => Date.parse(a.Created) - Date.parse(b.Created) || (a.Id < b.Id ? -1 : 1))[0]?.Id)
     )
+
+export const makeNetwork = (caller: Caller, client: Docker, name: string): Network => {
+  const { call } = caller
+  const known = Ref.makeUnsafe<string | undefined>(undefined)
+  const oldest = networkNamed(caller, client, name)
   const create = call({ operation: "create_network", deadlineMs, mutates: true }, (abortSignal) =>
     client.createNetwork({
       abortSignal,

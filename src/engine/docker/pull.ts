@@ -2,6 +2,7 @@
  * Pulls: one per image however many wait for it, errors inside a 200 answer found, given up after no progress for the
  * stall time however long the whole takes.
  */
+import { join } from "node:path"
 import type { Readable } from "node:stream"
 import reference from "@swimlane/docker-reference"
 import type Docker from "dockerode"
@@ -11,13 +12,15 @@ import * as metrics from "../../telemetry/metrics.ts"
 import { EngineError } from "../ContainerEngine.ts"
 import { engineError } from "./call.ts"
 import { JsonObjectStream } from "./jsonStream.ts"
-import { registryAuth } from "./registryAuth.ts"
+import { isLogin, registryAuth } from "./registryAuth.ts"
 
 export interface PullOptions {
   readonly client: Docker
   readonly stallMs: number
   /** Folder of the docker CLI's config.json. */
   readonly configFolder: string
+  /** Folder of such folders, by the names of logins; undefined: there are none. */
+  readonly loginsFolder: string | undefined
 }
 
 /** Pulls from one registry. */
@@ -30,7 +33,7 @@ interface Flight {
 
 /** A waiter that leaves does not end the pull for the others; the last one does. */
 export const makePull = Effect.fnUntraced(function*(options: PullOptions): Effect.fn.Return<
-  (imageRef: string) => Effect.Effect<void, EngineError>,
+  (imageRef: string, login?: string) => Effect.Effect<void, EngineError>,
   never,
   Scope.Scope
 > {
@@ -44,16 +47,16 @@ export const makePull = Effect.fnUntraced(function*(options: PullOptions): Effec
     registries.set(name, places)
     return places.withPermits(1)
   }
-  const take = Effect.fnUntraced(function*(imageRef: string) {
-    const known = flights.get(imageRef)
+  const take = Effect.fnUntraced(function*(key: string, imageRef: string, login: string | undefined) {
+    const known = flights.get(key)
     if (known) {
       known.waiting++
       return known
     }
     const flight: Flight = { end: yield* Deferred.make<void, EngineError>(), waiting: 1 }
-    flights.set(imageRef, flight)
-    yield* FiberMap.run(fibers, imageRef, inTurn(imageRef)(pullOnce(options, imageRef)).pipe(Effect.onExit((exit) => {
-      if (flights.get(imageRef) === flight) flights.delete(imageRef)
+    flights.set(key, flight)
+    yield* FiberMap.run(fibers, key, inTurn(imageRef)(pullOnce(options, imageRef, login)).pipe(Effect.onExit((exit) => {
+      if (flights.get(key) === flight) flights.delete(key)
       const outcome = Exit.isSuccess(exit) ? "success" : "failure"
       return Effect.andThen(
         Metric.update(Metric.withAttributes(metrics.imagePulls, { outcome }), 1),
@@ -62,17 +65,20 @@ export const makePull = Effect.fnUntraced(function*(options: PullOptions): Effec
     }), Effect.exit))
     return flight
   })
-  const leave = (imageRef: string, flight: Flight) =>
+  const leave = (key: string, flight: Flight) =>
     Effect.suspend(() => {
-      if (--flight.waiting > 0 || flights.get(imageRef) !== flight) return Effect.void
-      flights.delete(imageRef)
-      return FiberMap.remove(fibers, imageRef)
+      if (--flight.waiting > 0 || flights.get(key) !== flight) return Effect.void
+      flights.delete(key)
+      return FiberMap.remove(fibers, key)
     })
-  return (imageRef) =>
-    Effect.acquireUseRelease(take(imageRef), (flight) => Deferred.await(flight.end), (flight) => leave(imageRef, flight))
+  return (imageRef, login) => {
+    // Who has no login of his own must not wait for what another's brings.
+    const key = `${login ?? ""} ${imageRef}`
+    return Effect.acquireUseRelease(take(key, imageRef, login), (flight) => Deferred.await(flight.end), (flight) => leave(key, flight))
+  }
 })
 
-const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: string) {
+const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: string, login: string | undefined) {
   const aborter = new AbortController()
   const clock = yield* Clock.Clock
   let lastProgressMs = monotonicMsOf(clock)
@@ -81,7 +87,7 @@ const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: str
   }
   const work = Effect.tryPromise({
     try: async () => {
-      const auth = await registryAuth(options.configFolder, imageRef)
+      const auth = await registryAuth(await configFolderOf(options, login), imageRef)
       await follow(options.client, imageRef, auth, aborter.signal, progress)
     },
     catch: (cause) => cause instanceof EngineError ? cause : engineError({ operation: "pull", reasons: refused }, cause)
@@ -102,6 +108,14 @@ const pullOnce = Effect.fnUntraced(function*(options: PullOptions, imageRef: str
   // The engine ends a pull whose client goes away.
   yield* Effect.raceFirst(work, stalled).pipe(Effect.ensuring(Effect.sync(() => aborter.abort())))
 })
+
+/** A login is a folder as `docker --config folder login` makes it. */
+const configFolderOf = async ({ configFolder, loginsFolder }: PullOptions, login: string | undefined): Promise<string> => {
+  if (login === undefined) return configFolder
+  const folder = loginsFolder === undefined ? undefined : join(loginsFolder, login)
+  if (folder !== undefined && await isLogin(folder)) return folder
+  throw new EngineError({ operation: "pull", reason: "PullFailed", message: `spec.registry_auth: there is no login ${login} in RTM_REGISTRY_AUTH_ROOT` })
+}
 
 /** Whatever status it answers with, the engine has spoken. */
 const refused = { 400: "PullFailed", 404: "PullFailed", 409: "PullFailed", other: "PullFailed" } as const

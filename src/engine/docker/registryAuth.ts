@@ -1,6 +1,6 @@
 /** Registry credentials as the docker CLI finds them: `auths`, `credHelpers` and `credsStore` of a config.json. */
 import { execFile } from "node:child_process"
-import { readFile } from "node:fs/promises"
+import { access, constants, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import reference from "@swimlane/docker-reference"
 
@@ -30,6 +30,9 @@ export const registryAuth = async (configFolder: string, imageRef: string): Prom
   // URL-safe and padded: the engine pulls as nobody, without a word, when it cannot read this.
   return found && Buffer.from(JSON.stringify({ ...found, serveraddress: server })).toString("base64").replaceAll("+", "-").replaceAll("/", "_")
 }
+
+/** Whether a config.json can be read there. */
+export const isLogin = (folder: string): Promise<boolean> => access(join(folder, "config.json"), constants.R_OK).then(() => true, () => false)
 
 /** A file that is missing or broken means no credentials, as for the docker CLI; the registry then says what it wants. */
 const readConfig = async (folder: string): Promise<ConfigFile> => {

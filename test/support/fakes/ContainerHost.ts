@@ -37,6 +37,12 @@ export class ContainerHost {
   readonly answers = new Availability()
   readonly events: Broadcast<EngineEvent>
   readonly images = new Map<string, FakeImage>()
+  /** Beside the games' own. */
+  readonly networks = new Set<string>()
+  /** Files that `env` may come from, and registry logins, by their names. */
+  readonly files = new Map<string, string>()
+  readonly logins = new Set<string>()
+  readonly size = { cpus: 8, memoryBytes: 16 * 2 ** 30 }
   readonly history: Array<Happened> = []
   /** Told of everything at once, whatever the events' line carries. */
   onHappened: (happened: Happened) => void = () => {}

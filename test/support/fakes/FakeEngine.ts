@@ -10,7 +10,7 @@ import { alive, type FakeContainer } from "./container.ts"
 import { EngineWorld } from "./EngineWorld.ts"
 import { makePull } from "./pull.ts"
 import { makeSurroundings } from "./Surroundings.ts"
-import { inspect, list, requestOf } from "./views.ts"
+import { inspect, list, requestOf, unmet } from "./views.ts"
 
 export interface FakeEngineOptions {
   /** Port in a game's endpoint. Default: 8080. */
@@ -55,7 +55,11 @@ export const makeFakeEngine = Effect.fnUntraced(function*(
   const known = new KnownContainers()
   const { ask, askOf } = makeCalls(world)
   const create = (template: ContainerTemplate) =>
-    ask("create", deadlines.change, template.gameId, () => world.make(requestOf(template, options.instance)).id, true).pipe(
+    ask("create", deadlines.change, template.gameId, () => {
+      const problem = unmet(world, template)
+      if (problem !== undefined) throw new EngineError({ operation: "create", reason: "Unmet", message: problem })
+      return world.make(requestOf(template, options.instance)).id
+    }, true).pipe(
       Effect.tap((id) => Effect.sync(() => known.made(template.gameId, id))),
       Effect.tapError(() => Effect.sync(() => known.doubt(template.gameId)))
     )

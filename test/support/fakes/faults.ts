@@ -138,7 +138,7 @@ export const faultyEngine = (life: Life, engine: ContainerEngine["Service"]): Co
     unpause: (id) => on("unpause", true, id.slice(0, 12), engine.unpause(id)),
     remove: (id) => on("remove", true, id.slice(0, 12), engine.remove(id)),
     hasImage: (imageRef) => on("hasImage", false, imageRef, engine.hasImage(imageRef)),
-    pull: (imageRef) => on("pull", false, imageRef, engine.pull(imageRef)),
+    pull: (imageRef, login) => on("pull", false, imageRef, engine.pull(imageRef, login)),
     events: whileAlive(life, engine.events)
   }
 }

@@ -10,7 +10,7 @@ interface Flight {
 }
 
 export const makePull = Effect.fnUntraced(function*(world: EngineWorld, stallMs: number): Effect.fn.Return<
-  (imageRef: string) => Effect.Effect<string, EngineError>,
+  (imageRef: string, login?: string) => Effect.Effect<string, EngineError>,
   never,
   Scope.Scope
 > {
@@ -36,8 +36,9 @@ export const makePull = Effect.fnUntraced(function*(world: EngineWorld, stallMs:
       flights.delete(imageRef)
       return FiberMap.remove(fibers, imageRef)
     })
-  return (imageRef) =>
-    Effect.acquireUseRelease(take(imageRef), (flight) => Deferred.await(flight.end), (flight) => leave(imageRef, flight))
+  return (imageRef, login) => login !== undefined && !world.logins.has(login)
+    ? Effect.fail(new EngineError({ operation: "pull", reason: "PullFailed", message: `spec.registry_auth: there is no login ${login} in RTM_REGISTRY_AUTH_ROOT` }))
+    : Effect.acquireUseRelease(take(imageRef), (flight) => Deferred.await(flight.end), (flight) => leave(imageRef, flight))
 })
 
 const pullOnce = (world: EngineWorld, imageRef: string, stallMs: number): Effect.Effect<string, EngineError> =>

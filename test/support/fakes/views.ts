@@ -2,6 +2,8 @@
 import { containerName, type GameId, isGameId } from "../../../src/domain/GameId.ts"
 import type { ContainerDetail, ContainerSummary, ContainerTemplate } from "../../../src/engine/ContainerEngine.ts"
 import { byImageAlone, executionError, type FakeContainer, isLabelled, labelNames } from "./container.ts"
+import { fileOf } from "../../../src/domain/spec/env.ts"
+import { hostProblem } from "../../../src/domain/spec/host.ts"
 import type { ContainerRequest } from "./ContainerHost.ts"
 import type { EngineWorld } from "./EngineWorld.ts"
 
@@ -46,11 +48,21 @@ export const inspect = (world: EngineWorld, id: string, port: number): Container
   }
 }
 
+/** What the spec asks for and is not to be had here; undefined: nothing. */
+export const unmet = (world: EngineWorld, { spec }: ContainerTemplate): string | undefined => {
+  const large = hostProblem(spec, world.size)
+  if (large !== undefined) return `${large.path}: ${large.message}`
+  const network = spec.networks?.findIndex(({ name }) => !world.networks.has(name)) ?? -1
+  if (network !== -1) return `spec.networks.${network}.name: there is no network ${spec.networks![network]!.name}`
+  const missing = Object.entries(spec.env ?? {}).find(([, value]) => fileOf(value) !== undefined && !world.files.has(fileOf(value)!))
+  return missing && `spec.env.${missing[0]}.from_file: the file ${fileOf(missing[1])} in RTM_SECRETS_ROOT is not there`
+}
+
 export const requestOf = ({ spec, ...template }: ContainerTemplate, instance: string | undefined): ContainerRequest => ({
   name: containerName(template.gameId),
   image: template.imageRef,
   command: [...spec.command ?? [], ...spec.args ?? []],
-  init: true,
+  init: spec.init ?? true,
   ...(spec.stop_signal === undefined ? {} : { stopSignal: spec.stop_signal }),
   labels: {
     ...spec.labels,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
 import { readConfig, readSettings } from "../../../src/config.ts"
-import { engineOptions } from "../../../src/options.ts"
+import { admissionOf, engineOptions } from "../../../src/options.ts"
 import { addressProblem } from "../../../src/store/postgres/client.ts"
 import { addressProblem as redisAddressProblem } from "../../../src/streams/redis/client.ts"
 
@@ -38,7 +38,10 @@ describe("the settings", () => {
     ["DOCKER_HOST", "/var/run/docker.sock", "an address, not a path"], ["DOCKER_HOST", "ssh://host", "not spoken here"],
     ["RTM_LEASE", "1s", "too short to be renewed in time"], ["DOCKER_TLS_VERIFY", "1", "without the folder of its files"],
     ["RTM_REGISTRIES", "https://registry.example", "a host, no address"], ["RTM_LABELS_ALLOW", ",", "none"], ["RTM_LABELS_ALLOW", "traefik.*", "a prefix, no pattern"],
-    ["RTM_MAX_MEMORY", "1Mi", "less than an engine takes"], ["RTM_DEFAULT_CPUS", "0", "none"], ["RTM_MAX_PIDS", "0", "none"]
+    ["RTM_MAX_MEMORY", "1Mi", "less than an engine takes"], ["RTM_DEFAULT_CPUS", "0", "none"], ["RTM_MAX_PIDS", "0", "none"],
+    ["RTM_SECRETS_ROOT", "secrets", "where from?"], ["RTM_BIND_ROOTS", "/", "all of the host"], ["RTM_BIND_ROOTS", "/srv/../etc", "leads elsewhere"],
+    ["RTM_BIND_ROOTS", "srv", "where from?"], ["RTM_VOLUMES_ALLOW", "a*b", "* ends a name"], ["RTM_NETWORKS_ALLOW", "a/b", "no name"],
+    ["RTM_CAPS_ALLOW", "ALL", "each by its name"], ["RTM_CAPS_ALLOW", "CAP_SYS_NICE", "as a spec names it"], ["RTM_LOG_DRIVERS_ALLOW", "syslog", "none that there is"]
   ])("refuse %s=%s, naming what is wrong: %s", (variable, value, _because) => {
     const [problem] = problems({ [variable]: value })
     assert.match(problem ?? "", /; (?:with DOCKER_TLS_VERIFY )?it takes /)
@@ -48,6 +51,19 @@ describe("the settings", () => {
     assert.deepStrictEqual(Result.getOrThrow(readConfig({ ...needed, RTM_REGISTRIES: "docker.io, registry.example:5000 ," })).registries, ["docker.io", "registry.example:5000"])
     assert.deepStrictEqual(problems({ RTM_DEFAULT_MEMORY: "2Gi", RTM_MAX_MEMORY: "1024Mi" }), ["RTM_DEFAULT_MEMORY is more than RTM_MAX_MEMORY; it takes that at most"])
     assert.deepStrictEqual(problems({ RTM_DEFAULT_MEMORY: "1Gi", RTM_MAX_MEMORY: "1024Mi" }), [])
+  })
+
+  it("open nothing of the host by themselves, and folders that are apart from what games must not read", () => {
+    assert.deepStrictEqual(admissionOf(Result.getOrThrow(readConfig(needed))).reach, {
+      roots: { RTM_SECRETS_ROOT: undefined, RTM_REGISTRY_AUTH_ROOT: undefined, RTM_SECCOMP_ROOT: undefined },
+      binds: [], volumes: [], networks: [], apparmor: [], capabilities: [], logDrivers: []
+    })
+    const opened = { RTM_BIND_ROOTS: "/srv/maps, /srv/music", RTM_STATE_ROOT: "/srv/games", RTM_CAPS_ALLOW: "NET_RAW", RTM_VOLUMES_ALLOW: "maps,shared-*" }
+    assert.deepInclude(admissionOf(Result.getOrThrow(readConfig({ ...needed, ...opened }))).reach,
+      { binds: ["/srv/maps", "/srv/music"], capabilities: ["NET_RAW"], volumes: ["maps", "shared-*"] })
+    for (const root of ["/srv", "/srv/games", "/srv/games/galaxy-game-g1"]) {
+      assert.deepStrictEqual(problems({ ...opened, RTM_BIND_ROOTS: root }), ["RTM_BIND_ROOTS overlaps RTM_STATE_ROOT; it takes folders apart from it"])
+    }
   })
 
   it("limit a game whose spec says nothing to the largest that one may ask for", () => {

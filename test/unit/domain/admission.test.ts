@@ -46,7 +46,8 @@ describe("an image and a spec", () => {
     [image, { resources: { memory: "1025Mi" } }, having({ maximum: { memory: "1Gi" } }), "spec.resources.memory", /at most 1Gi/, "more memory"],
     [image, { resources: { cpus: 2.5 } }, having({ maximum: { cpus: 2 } }), "spec.resources.cpus", /at most 2/, "more CPUs"],
     [image, { resources: { pids: 65 } }, having({ maximum: { pids: 64 } }), "spec.resources.pids", /at most 64/, "more processes"],
-    [image, { labels: { team: "red", "traefik.enable": "true" } }, noLimits, "spec.labels.traefik.enable", /RTM_LABELS_ALLOW/, "a steering label"]
+    [image, { labels: { team: "red", "traefik.enable": "true" } }, noLimits, "spec.labels.traefik.enable", /RTM_LABELS_ALLOW/, "a steering label"],
+    [image, { binds: [{ host_path: "/etc", target: "/of-host" }] }, noLimits, "spec.binds.0.host_path", /RTM_BIND_ROOTS/, "what nobody opened"]
   ] as const)("%s with %j is refused: %#", (imageRef, spec, admission, path, message, _because) => {
     const problem = admissionProblem(imageRef, spec, admission)
     assert.strictEqual(problem?.path, path)

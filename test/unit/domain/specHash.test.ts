@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { GameSpec } from "../../../src/domain/GameSpec.ts"
+import { specFields } from "../../../src/domain/spec/fields.ts"
 import { matchesSpec, specHash } from "../../../src/domain/specHash.ts"
 import golden from "./specHash.golden.json" with { type: "json" }
 
@@ -26,6 +28,22 @@ describe("the hash of what runs", () => {
     ["the stop signal", image, { stop_signal: "SIGINT" }]
   ])("changes with %s", (_because, imageRef, spec) => {
     assert.notStrictEqual(specHash(imageRef, spec), specHash(image, {}))
+  })
+
+  /** Something that each field may say. */
+  const said: { readonly [K in keyof GameSpec]-?: GameSpec[K] & {} } = {
+    command: ["/e"], args: ["a"], working_dir: "/w", user: "7", env: { A: { from_file: "a" } }, resources: { pids: 5 }, init: false, tty: true, stdin: true,
+    volumes: [{ name: "v", target: "/v" }], tmpfs: [{ target: "/t" }], binds: [{ host_path: "/b", target: "/b" }], networks: [{ name: "n" }],
+    labels: { team: "a" }, stop_signal: "INT", stop_grace: "1s", pull_policy: "always", registry_auth: "r", security: { read_only_root: true },
+    logging: { driver: "none" }
+  }
+  it.each(Object.entries(specFields))("has %s in it as the reference says: %s", (field, change) => {
+    const spec = { [field]: said[field as keyof GameSpec] }
+    assert.strictEqual(specHash(image, spec) === specHash(image, {}), change === "live")
+  })
+
+  it.each(["volumes", "tmpfs", "binds", "networks", "security", "logging"] as const)("does not change with %s that say nothing", (field) => {
+    for (const nothing of [[], {}]) assert.strictEqual(specHash(image, { [field]: nothing } as GameSpec), specHash(image, {}))
   })
 
   it("does not change with what needs no new container", () => {

@@ -9,6 +9,9 @@ const cases: ReadonlyArray<readonly [because: string, text: string, spec: GameSp
   ["engines quote what they repeat", String.raw`bad "a\"b\nc"`, { labels: { team: "a\"b\nc" } }, `bad "<labels.team>"`],
   ["a text of three characters is everywhere", "no such file", { args: ["no"] }, "no such file"],
   ["sizes and signals have patterns of their own", "512Mi is too much", { resources: { memory: "512Mi" } }, "512Mi is too much"],
+  ["what is marked is a value too", "invalid environment: TOKEN=hunter2", { env: { TOKEN: { value: "hunter2", secret: true } } }, "invalid environment: TOKEN=<env.TOKEN>"],
+  ["a file's name is none", "the file g1/token is not there", { env: { TOKEN: { from_file: "g1/token" } } }, "the file g1/token is not there"],
+  ["names have patterns of their own", "network metrics not found", { networks: [{ name: "metrics" }] }, "network metrics not found"],
   ["nothing to hide", "no", {}, "no"]
 ]
 

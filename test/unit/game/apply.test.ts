@@ -115,3 +115,36 @@ describe("to start again", () => {
     assert.isUndefined(engine.get(old.id))
   }))
 })
+
+describe("what a spec names and nobody has", () => {
+  act("is a failed start, with the path, and nothing is made", Effect.gen(function*() {
+    const { act, engine, old } = yield* scene({ desired: changed({ spec: { networks: [{ name: "metrics" }] } }) }, true)
+    engine.removeByForce(old.id)
+    const outcome = yield* act(create)
+    assert.deepStrictEqual(outcome, {
+      _tag: "StartFailed",
+      failure: { code: "container_start_failed", reason: "Unmet", message: "spec.networks.0.name: there is no network metrics" }
+    })
+    assert.deepStrictEqual(engine.of("g1"), [])
+    engine.networks.add("metrics")
+    const started = yield* Effect.forkChild(act(create))
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual((yield* Fiber.join(started))._tag, "Started")
+  }))
+
+  act("is a failed pull when it is a login", Effect.gen(function*() {
+    const { act, engine, pull } = yield* scene({ desired: changed({ spec: { registry_auth: "galaxy" } }) }, false)
+    yield* act(fetchImage)
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual(yield* pull, "Failed")
+    assert.deepStrictEqual(engine.registryCalls, [])
+  }))
+
+  act("is pulled by its login where there is one", Effect.gen(function*() {
+    const { act, engine, pull } = yield* scene({ desired: changed({ spec: { registry_auth: "galaxy" } }) }, false)
+    engine.logins.add("galaxy")
+    yield* act(fetchImage)
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual(yield* pull, "Pulled")
+  }))
+})

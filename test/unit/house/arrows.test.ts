@@ -11,6 +11,7 @@ const root = new URL("../../..", import.meta.url).pathname
 /** File, what it imports, and the rule that forbids it. */
 const turnedRound = [
   ["src/domain/wrong.ts", "../engine/call.ts", "imports-of-src/domain"],
+  ["src/domain/spec/wrong.ts", "../../engine/call.ts", "imports-of-src/domain/spec"],
   ["src/clock/wrong.ts", "../domain/GameId.ts", "imports-of-src/clock"],
   ["src/telemetry/wrong.ts", "../store/Lease.ts", "imports-of-src/telemetry"],
   ["src/store/wrong.ts", "../controller/Leader.ts", "imports-of-src/store"],
@@ -45,7 +46,8 @@ const turnedRound = [
 /** Arrows as they are to be. */
 const sound: Readonly<Record<string, ReadonlyArray<string>>> = {
   "src/domain/GameId.ts": [],
-  "src/domain/Game.ts": ["./GameId.ts"],
+  "src/domain/Game.ts": ["./GameId.ts", "./spec/env.ts"],
+  "src/domain/spec/env.ts": ["../GameId.ts"],
   "src/telemetry/metrics.ts": ["effect", "../domain/GameId.ts"],
   "src/store/StoreError.ts": ["../domain/GameId.ts"],
   "src/store/GameWriter.ts": ["./StoreError.ts"],
@@ -53,7 +55,7 @@ const sound: Readonly<Record<string, ReadonlyArray<string>>> = {
   "src/store/migrate.ts": ["postgres"],
   "src/store/postgres/adapter.ts": ["postgres", "../GameWriter.ts"],
   "src/engine/call.ts": ["../domain/GameId.ts", "../telemetry/metrics.ts"],
-  "src/engine/docker/adapter.ts": ["dockerode", "../call.ts"],
+  "src/engine/docker/adapter.ts": ["dockerode", "../call.ts", "../../domain/spec/env.ts"],
   "src/clock/monotonic.ts": ["effect"],
   "src/controller/Leader.ts": ["../store/Lease.ts", "../clock/monotonic.ts", "../telemetry/metrics.ts"],
   "src/streams/Streams.ts": ["../store/GameWriter.ts", "../clock/monotonic.ts"],
