@@ -30,7 +30,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA rtmanager TO rtm_controller;
 GRANT INSERT, UPDATE ON rtmanager.lease TO rtm_controller;
 GRANT DELETE ON rtmanager.outbox TO rtm_controller;
 GRANT EXECUTE ON FUNCTION rtmanager.commit_step, rtmanager.take_jobs, rtmanager.take_jobs_again, rtmanager.same_history,
-  rtmanager.note_history, rtmanager.settle, rtmanager.acquire_lease, rtmanager.mend_changes,
+  rtmanager.note_history, rtmanager.settle, rtmanager.claim_ports, rtmanager.acquire_lease, rtmanager.mend_changes,
   rtmanager.look_at_instance, rtmanager.keep_instance, rtmanager.halt_instance TO rtm_controller;
 
 -- What a later migration makes, so that the controller runs before this file was run again.
@@ -50,6 +50,6 @@ GRANT SELECT (game_id, state, image_ref, restart_policy, generation, created_at,
 GRANT SELECT (id, stream, life, entry_id, kind, game_id, generation, taken_at, outcome, container_id, engine_endpoint, error_code, error_message,
   completed_at) ON rtmanager.jobs TO rtm_reader;
 GRANT SELECT ON rtmanager.runtime_records, rtmanager.operation_log, rtmanager.health_snapshots, rtmanager.changes, rtmanager.unsettled,
-  rtmanager.lease, rtmanager.history, rtmanager.instance, rtmanager.schema_migrations, rtmanager.schema_functions TO rtm_reader;
+  rtmanager.lease, rtmanager.history, rtmanager.instance, rtmanager.port_claims, rtmanager.schema_migrations, rtmanager.schema_functions TO rtm_reader;
 
 COMMIT;

@@ -1,6 +1,7 @@
 /** Every setting: its variable, default, unit and meaning. Read once, from the environment; nothing else is read. */
 import { Redacted, Result } from "effect"
 import { PullPolicy } from "./domain/GameSpec.ts"
+import { isAddress, type PortRange } from "./domain/ports.ts"
 import { redisAddressForms } from "./domain/RedisAddress.ts"
 import { parseDurationMs, parseMemoryBytes } from "./domain/Quantity.ts"
 import { isIn } from "./domain/spec/reach.ts"
@@ -86,6 +87,20 @@ const cpus: Kind<number> = {
   read: (text) => /^\d{1,4}(\.\d{1,3})?$/.test(text) && Number(text) >= 0.01 && Number(text) <= 1024 ? Number(text) : undefined
 }
 const pids: Kind<number> = integer(1, 4_194_304)
+const rangeOf = (text: string): PortRange | undefined => {
+  const [, from, to] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? []
+  const range = { from: Number(from), to: Number(to ?? from) }
+  return range.from >= 1 && range.from <= range.to && range.to <= 65_535 ? range : undefined
+}
+const portRange: Kind<PortRange> = { takes: "ports like 20000-29999", read: rangeOf }
+const portRanges: Kind<ReadonlyArray<PortRange>> = {
+  takes: "ports like 1024-65535 or 7777,27015-27050",
+  read: (text) => {
+    const all = text.split(",").map((each) => rangeOf(each.trim()))
+    return all.every((each) => each !== undefined) ? all : undefined
+  }
+}
+const ipAddress: Kind<string> = { takes: "an IP address like 0.0.0.0 or 203.0.113.7", read: (text) => isAddress(text) ? text : undefined }
 const flag: Kind<boolean> = { takes: "1 or 0", read: (text) => ({ "1": true, true: true, "0": false, false: false })[text] }
 const token: Kind<Redacted.Redacted<string>> = {
   takes: "at least 16 characters", secret: true, read: (text) => text.length >= 16 ? Redacted.make(text) : undefined
@@ -121,6 +136,9 @@ export const settings = {
   stopGraceMs: withDefault("RTM_STOP_GRACE", duration, "30s", "stop signal to SIGKILL"),
   retentionMs: withDefault("RTM_CONTAINER_RETENTION", duration, "720h", "a stopped container is kept this long"),
   registries: optional("RTM_REGISTRIES", registries, "the only registries that images may come from; default: any"),
+  portRange: optional("RTM_PORT_RANGE", portRange, "ports of the host for games that name none; default: a spec must name its own"),
+  hostPorts: withDefault("RTM_HOST_PORTS", portRanges, "1024-65535", "the only ports of the host that a spec may name"),
+  portAddress: withDefault("RTM_PORT_ADDRESS", ipAddress, "0.0.0.0", "address of the host where ports are published whose spec names none"),
   labelsAllow: optional("RTM_LABELS_ALLOW", labelPrefixes, "labels that games may have although they steer other programs; default: none"),
   defaultMemory: optional("RTM_DEFAULT_MEMORY", memory, "memory of a game whose spec names none; default: the largest, else no limit"),
   defaultCpus: optional("RTM_DEFAULT_CPUS", cpus, "CPUs of a game whose spec names none; default: the largest, else no limit"),

@@ -13,7 +13,7 @@ import { monotonicMs } from "./clock/monotonic.ts"
 import { defaultBackoff } from "./domain/Timing.ts"
 import { notLeader, type Permission } from "./engine/Permission.ts"
 import { layer as dockerLayer, makeDockerEngine } from "./engine/docker/DockerEngine.ts"
-import { admissionOf, databaseOf, engineOptions, redisOptions } from "./options.ts"
+import { admissionOf, databaseOf, engineOptions, portSettings, redisOptions } from "./options.ts"
 import { type Check, makeReadiness } from "./http/Readiness.ts"
 import { layer as httpLayer } from "./http/server.ts"
 import { type Installation, installationCheck, type InstallationWord, whileSettled } from "./installation.ts"
@@ -51,6 +51,7 @@ const act = (
       resyncMs: config.reconcileIntervalMs,
       pullPolicy: config.pullPolicy,
       admission: admissionOf(config),
+      ports: portSettings(config),
       timing: { stopGraceMs: config.stopGraceMs, retentionMs: config.retentionMs, backoff: defaultBackoff },
       drainMs,
       clockSteps,

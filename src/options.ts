@@ -6,6 +6,7 @@ import type { Config } from "./config.ts"
 import type { Admission } from "./domain/Admission.ts"
 import { defaultPids } from "./domain/GameSpec.ts"
 import type { Reach } from "./domain/spec/reach.ts"
+import type { PortSettings } from "./domain/ports.ts"
 import type { DockerEngineOptions } from "./engine/docker/DockerEngine.ts"
 import type { RedisOptions } from "./streams/redis/client.ts"
 
@@ -41,7 +42,8 @@ export const admissionOf = (config: Config): Admission => ({
   registries: config.registries,
   labels: config.labelsAllow ?? [],
   maximum: { memory: config.maxMemory, cpus: config.maxCpus, pids: config.maxPids },
-  reach: reachOf(config)
+  reach: reachOf(config),
+  ports: { range: config.portRange, fixed: config.hostPorts }
 })
 
 const reachOf = (config: Config): Reach => ({
@@ -55,6 +57,9 @@ const reachOf = (config: Config): Reach => ({
   capabilities: config.capsAllow ?? [],
   logDrivers: config.logDriversAllow ?? []
 })
+
+/** Where ports of the host come from. */
+export const portSettings = ({ portAddress, portRange }: Config): PortSettings => ({ range: portRange, address: portAddress })
 
 export const redisOptions = (config: Config): RedisOptions => ({
   url: Redacted.value(config.redisUrl),

@@ -12,6 +12,7 @@ import type { Admission } from "../../src/domain/Admission.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { JobKind } from "../../src/domain/Job.ts"
+import type { PortSettings } from "../../src/domain/ports.ts"
 import type { Timing } from "../../src/domain/Timing.ts"
 import { ContainerEngine, type ContainerSummary, type EngineError } from "../../src/engine/ContainerEngine.ts"
 import { GameReader } from "../../src/store/GameReader.ts"
@@ -34,6 +35,8 @@ export interface GameControllerOptions {
   readonly pullPolicy: PullPolicy
   /** What rows and jobs may ask for. Default: all that the Schema lets be, but steering labels. */
   readonly admission?: Admission
+  /** Where ports of the host come from. Default: only those that a spec names. */
+  readonly ports?: PortSettings
   readonly timing: Timing
   readonly drainMs?: number
   /** Told of each full list. */

@@ -81,14 +81,15 @@ const isAtRest = ({ record }: SurveyRow): boolean => record !== null && record.s
 const seenOf = ({ game, gameId, record }: SurveyRow): Settled => ({ gameId, version: record?.version ?? 0, generation: game?.generation ?? null })
 
 /** The common case, told at a glance: it runs, and nothing has changed since. */
-const isQuiet = ({ game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>, instance: string): boolean =>
+const isQuiet = ({ claims, game, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>, instance: string): boolean =>
   game?.state === "running" && record?.status === "running" && pendingJobs === 0 && own.length === 1 &&
   own[0]!.id === record.currentContainerId && own[0]!.state === "running" && !isAnothers(own[0]!, instance) &&
   record.stopping === null && record.rollout === null && record.refused === null &&
-  hasObserved(record, game) && record.lastErrorCode === null && record.specHash !== null && areTold(record, null, {})
+  hasObserved(record, game) && record.lastErrorCode === null && record.specHash !== null && areTold(record, null, {}) &&
+  claims.length <= record.ports.length
 
 /** 0: it differs; undefined: it is as it is to be, or waits for something that happens. */
-const dueInMs = ({ game, gameId, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>, options: DriftOptions): number | undefined => {
+const dueInMs = ({ claims, game, gameId, pendingJobs, record }: SurveyRow, own: ReadonlyArray<ContainerSummary>, options: DriftOptions): number | undefined => {
   // How long its grace is, only its spec and its container say.
   if (record?.stopping != null) return 0
   if (pendingJobs > 0 || (game !== null && !hasObserved(record, game))) return 0
@@ -102,6 +103,7 @@ const dueInMs = ({ game, gameId, pendingJobs, record }: SurveyRow, own: Readonly
     lastHealth: null,
     containers: own.map((container) => found(container, record)),
     pull: { _tag: "None" },
+    claims: claims.filter(({ engineId }) => engineId === options.engineId),
     exchangesFull: false,
     engineId: options.engineId,
     nowMs: options.nowMs,
@@ -133,6 +135,7 @@ const found = (container: ContainerSummary, record: SurveyRow["record"]): FoundC
     ...(recorded && record.specHash === null ? { specHash: container.specHash && "", imageRef: "" } : {}),
     startedAtMs: recorded ? record.startedAtMs : null,
     exit: ended ? { code: record?.exitCode ?? 0, oomKilled: false, finishedAtMs: record?.stoppedAtMs ?? null } : null,
-    ...notInspected
+    ...notInspected,
+    ...(recorded ? { ports: record.ports } : {})
   }
 }

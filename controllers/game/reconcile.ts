@@ -5,7 +5,8 @@ import type { Next, Run } from "../../src/controller/Controller.ts"
 import type { Commit } from "../../src/domain/Commit.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { Observation } from "../../src/domain/Observation.ts"
-import { type ContainerEngine, type EngineError, isAnswer } from "../../src/engine/ContainerEngine.ts"
+import { noPorts, type PortSettings } from "../../src/domain/ports.ts"
+import { type ContainerEngine, EngineError, isAnswer } from "../../src/engine/ContainerEngine.ts"
 import { GameWriter } from "../../src/store/GameWriter.ts"
 import { type GameReader, jobsRead } from "../../src/store/GameReader.ts"
 import type { StoreError } from "../../src/store/StoreError.ts"
@@ -21,6 +22,8 @@ import { gather, type GatherOptions } from "./observe/gather.ts"
 import { type Outcome, outcomeCommit } from "./record/outcome.ts"
 
 export interface ReconcileOptions extends GatherOptions {
+  /** Where ports of the host come from. Default: only those that a spec names. */
+  readonly ports?: PortSettings
   /** An act that the engine answers with a refusal this often in a row is told as refused, and asked for less often. */
   readonly refusedAfter: number
 }
@@ -108,10 +111,10 @@ const commit = Effect.fnUntraced(function*(made: Commit) {
   if (made.record) yield* (yield* Exchanges).note(made.gameId, made.record.rollout !== null)
 })
 
-const actOn = Effect.fnUntraced(function*(seen: Observation, action: Action, run: Run, { refusedAfter }: ReconcileOptions) {
+const actOn = Effect.fnUntraced(function*(seen: Observation, action: Action, run: Run, { ports = noPorts, refusedAfter }: ReconcileOptions) {
   const startedAtMs = yield* Clock.currentTimeMillis
-  const outcome = yield* apply(seen, action, run.slowDone).pipe(
-    Effect.catchIf((error) => run.attempt + 1 >= refusedAfter && isAnswer(error), (error) => Effect.succeed(refused(action, error)))
+  const outcome = yield* apply(seen, action, { slowDone: run.slowDone, ports }).pipe(
+    Effect.catchIf((error): error is EngineError => error instanceof EngineError && run.attempt + 1 >= refusedAfter && isAnswer(error), (error) => Effect.succeed(refused(action, error)))
   )
   note(yield* Refusals, seen.gameId, outcome)
   const made = outcomeCommit({ ...seen, nowMs: yield* Clock.currentTimeMillis }, action, outcome, startedAtMs)

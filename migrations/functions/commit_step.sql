@@ -69,6 +69,12 @@ BEGIN
   IF step ? 'record' THEN
     PERFORM rtmanager.write_record(written, (step->>'expected_version')::bigint);
   END IF;
+  IF step ? 'freed' THEN
+    PERFORM rtmanager.free_ports(game, step->'freed');
+  END IF;
+  IF step ? 'freed' OR written->>'status' = 'removed' THEN
+    PERFORM rtmanager.mind_ports(game);
+  END IF;
   IF step->'operations' <> '[]' THEN
     PERFORM rtmanager.write_operations(game, step->'operations');
   END IF;

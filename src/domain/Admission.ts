@@ -2,6 +2,7 @@
 import reference from "@swimlane/docker-reference"
 import type { GameSpec, SpecProblem } from "./GameSpec.ts"
 import { steers } from "./labels.ts"
+import { type PortAdmission, portProblem } from "./portSpec.ts"
 import { parseMemoryBytes } from "./Quantity.ts"
 import { closed, type Reach, reachProblem } from "./spec/reach.ts"
 
@@ -14,6 +15,8 @@ export interface Admission {
   readonly maximum: Readonly<{ memory?: string | undefined; cpus?: number | undefined; pids?: number | undefined }>
   /** What of the host a game may reach. */
   readonly reach: Reach
+  /** Which ports of the host they may have; left out: any. */
+  readonly ports?: PortAdmission
 }
 
 /** Lets everything be that the Schema lets be, but for steering labels and what reaches the host. */
@@ -21,7 +24,8 @@ export const noLimits: Admission = { registries: undefined, labels: [], maximum:
 
 /** Of a valid image and spec, what is not admitted: `path` as in a row. The first thing only. */
 export const admissionProblem = (imageRef: string, spec: GameSpec, admission: Admission): SpecProblem | undefined =>
-  registryProblem(imageRef, admission) ?? labelProblem(spec, admission) ?? limitProblem(spec, admission) ?? reachProblem(spec, admission.reach)
+  registryProblem(imageRef, admission) ?? labelProblem(spec, admission) ?? limitProblem(spec, admission)
+    ?? reachProblem(spec, admission.reach) ?? (admission.ports && portProblem(spec.ports, admission.ports))
 
 const registryProblem = (imageRef: string, { registries }: Admission): SpecProblem | undefined => {
   if (registries === undefined) return undefined

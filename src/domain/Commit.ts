@@ -5,6 +5,7 @@ import type { HealthEvent } from "./Health.ts"
 import type { JobResult, PendingJob } from "./Job.ts"
 import type { Message } from "./Message.ts"
 import type { Operation } from "./Operation.ts"
+import type { HostPort } from "./ports.ts"
 import type { RuntimeRecord } from "./RuntimeRecord.ts"
 
 export interface Commit {
@@ -22,4 +23,6 @@ export interface Commit {
   readonly messages: ReadonlyArray<Message>
   /** Answers for jobs that have none yet; an answered job keeps its first. Each is told on `job_results`. */
   readonly answers: ReadonlyArray<{ readonly job: PendingJob; readonly result: JobResult; readonly completedAtMs: number }>
+  /** Ports that nothing of the game uses any more, which was seen on that engine: they are given back. */
+  readonly freed?: { readonly engineId: string; readonly ports: ReadonlyArray<HostPort> }
 }

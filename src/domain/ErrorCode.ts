@@ -4,6 +4,7 @@ import { Schema } from "effect"
 export const ErrorCode = Schema.Literals([
   "image_pull_failed",
   "container_start_failed",
+  "no_port_free",
   "start_config_invalid",
   "invalid_request",
   "not_found",

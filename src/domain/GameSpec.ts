@@ -4,6 +4,7 @@
  */
 import { Result, Schema, SchemaIssue } from "effect"
 import { isOwnLabel } from "./labels.ts"
+import { Ports } from "./portSpec.ts"
 import { Env } from "./spec/env.ts"
 import { doubledTarget, mountFields } from "./spec/mounts.ts"
 import type { SpecProblem } from "./spec/problem.ts"
@@ -49,6 +50,7 @@ export const GameSpec = Schema.Struct({
   stdin: field(Schema.Boolean, "Input can be attached to, for a console.", "`false`"),
   ...mountFields,
   networks: field(Networks, "Networks beside the games' own, on which it always is."),
+  ports: field(Ports, "Ports of the container that are reached on its host."),
   labels: field(Labels, "Labels of the container beside the controller's own."),
   stop_signal: field(Signal, "Signal that asks the game to end.", "the image's, else `SIGTERM`"),
   stop_grace: field(Duration, "From the stop signal to SIGKILL, e.g. `30s`; `0s`: at once.", "`RTM_STOP_GRACE`"),

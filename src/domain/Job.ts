@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import type { ErrorCode, Failure } from "./ErrorCode.ts"
 import type { RestartPolicy } from "./Game.ts"
 import type { GameId } from "./GameId.ts"
+import type { PublishedPort } from "./ports.ts"
 
 export const JobKind = Schema.Literals(["start", "stop"])
 export type JobKind = typeof JobKind.Type
@@ -64,11 +65,12 @@ export interface PendingJob {
   readonly generation: number | null
 }
 
-/** The one result of a job. A failure never carries a container id or an endpoint. */
+/** The one result of a job. A failure never carries a container id, an endpoint or ports. */
 export interface JobResult {
   readonly outcome: "success" | "failure"
   readonly containerId: string
   readonly engineEndpoint: string
+  readonly ports: ReadonlyArray<PublishedPort>
   readonly errorCode: ErrorCode | ""
   readonly errorMessage: string
 }

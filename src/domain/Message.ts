@@ -39,6 +39,7 @@ export const jobResultMessage = (
     outcome: result.outcome,
     container_id: result.containerId,
     engine_endpoint: result.engineEndpoint,
+    ports: result.ports.length === 0 ? "" : JSON.stringify(result.ports),
     error_code: result.errorCode,
     error_message: result.errorMessage,
     completed_at_ms: String(completedAtMs)
@@ -86,5 +87,6 @@ export const notificationMessage = (
 const notificationTypes: Partial<Record<Failure["code"], string>> = {
   image_pull_failed: "runtime.image_pull_failed",
   container_start_failed: "runtime.container_start_failed",
+  no_port_free: "runtime.container_start_failed",
   start_config_invalid: "runtime.start_config_invalid"
 }

@@ -7,6 +7,7 @@ import type { GameId } from "./GameId.ts"
 import type { PullPolicy } from "./GameSpec.ts"
 import type { LastHealth } from "./Health.ts"
 import type { PendingJob } from "./Job.ts"
+import type { HostPort, PublishedPort } from "./ports.ts"
 import type { Revision, Row } from "./Row.ts"
 import type { RuntimeRecord } from "./RuntimeRecord.ts"
 import type { Timing } from "./Timing.ts"
@@ -41,6 +42,8 @@ export interface FoundContainer {
   /** The engine itself would start it again, as somebody else told it to. */
   readonly restartsByItself: boolean
   readonly endpoint: string
+  /** Published on the host, as it was made; whether it runs or not. */
+  readonly ports: ReadonlyArray<PublishedPort>
 }
 
 export interface ContainerExit {
@@ -71,6 +74,8 @@ export interface Facts {
   readonly engineId: string
   /** The pull for this attempt; see `wantedPull`. */
   readonly pull: PullState
+  /** Ports of this engine's host that the ledger keeps for the game. */
+  readonly claims: ReadonlyArray<HostPort>
   /** As many other games are being exchanged as may be at once. */
   readonly exchangesFull: boolean
   readonly nowMs: number

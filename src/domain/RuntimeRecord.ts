@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import type { ErrorCode } from "./ErrorCode.ts"
 import type { GameId } from "./GameId.ts"
+import type { PublishedPort } from "./ports.ts"
 
 export const RecordStatus = Schema.Literals(["running", "stopped", "removed"])
 export type RecordStatus = typeof RecordStatus.Type
@@ -60,6 +61,8 @@ export interface RuntimeRecord {
   readonly currentContainerId: string | null
   readonly currentImageRef: string | null
   readonly engineEndpoint: string | null
+  /** Of `currentContainerId`, published on its host. */
+  readonly ports: ReadonlyArray<PublishedPort>
   /** The engine that holds `currentContainerId`: a 404 from another one proves nothing. */
   readonly engineId: string | null
   /** Versioned hash of what runs in `currentContainerId`; see `specHash`. */

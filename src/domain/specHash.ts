@@ -4,13 +4,13 @@
  * It is kept on the container (`com.galaxy.spec_hash`) and compared with the row's. A release that computes it otherwise
  * adds a version and keeps the old ones, because an upgrade must not recreate a container whose row did not change:
  * NEVER edit the body of a version that was released; `test/unit/domain/specHash.golden.json` holds their values. What a file holds is
- * not in it (`env` from files, profiles, logins): only the name is, and the next container reads what is there then.
+ * not in it (`env` from files, profiles): only the name is, and the next container reads what is there then.
  */
 import { createHash } from "node:crypto"
 import type { GameSpec } from "./GameSpec.ts"
 
 /** Fields that no spec had when v1 was released: with nothing in it, each says nothing. */
-const sinceThen: ReadonlySet<string> = new Set<keyof GameSpec>(["volumes", "tmpfs", "binds", "networks", "security", "logging"])
+const sinceThen: ReadonlySet<string> = new Set<keyof GameSpec>(["volumes", "tmpfs", "binds", "networks", "ports", "security", "logging"])
 
 const isEmpty = (value: unknown): boolean => typeof value === "object" && value !== null && Object.keys(value).length === 0
 
@@ -25,7 +25,7 @@ const canonical = (value: unknown): string => {
 }
 
 const versions: Record<string, (imageRef: string, spec: GameSpec) => string> = {
-  v1: (imageRef, { stop_grace: _grace, pull_policy: _pull, ...runs }) =>
+  v1: (imageRef, { stop_grace: _grace, pull_policy: _pull, registry_auth: _login, ...runs }) =>
     createHash("sha256").update(canonical({ image: imageRef, spec: withoutEmpty(runs) })).digest("hex").slice(0, 32)
 }
 

@@ -9,6 +9,7 @@
 import { Context, type Effect, Schema, type Stream } from "effect"
 import type { GameId } from "../domain/GameId.ts"
 import type { GameSpec } from "../domain/GameSpec.ts"
+import { Protocol, type PublishedPort } from "../domain/ports.ts"
 
 export const EngineReason = Schema.Literals([
   /** The engine has no such container (404 for a full id). */
@@ -17,6 +18,8 @@ export const EngineReason = Schema.Literals([
   "NameTaken",
   /** The container is in a state that does not take this call now, e.g. its removal is in progress. */
   "Conflict",
+  /** Start: a port of the host that the container is to have is taken: see `taken`, and `holder` where somebody was found. */
+  "PortTaken",
   /** Create: the image is not on the host. */
   "ImageMissing",
   /** Create: what the spec asks for is not to be had: a file, a network, a profile, or as much as it wants of the host. */
@@ -51,7 +54,9 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
   reason: EngineReason,
   message: Schema.String,
   status: Schema.optionalKey(Schema.Int),
-  /** `NameTaken`: who holds the name. */
+  /** `PortTaken`: the port, as far as the engine says which. */
+  taken: Schema.optionalKey(Schema.Struct({ host: Schema.Int, protocol: Schema.NullOr(Protocol) })),
+  /** `NameTaken`, `PortTaken`: who holds it. */
   holder: Schema.optionalKey(Schema.Struct({ id: Schema.String, description: Schema.String, gameId: Schema.NullOr(Schema.String) }))
 }) {}
 
@@ -112,6 +117,8 @@ export interface ContainerDetail extends ContainerSummary {
   readonly restartsByItself: boolean
   /** Where other services reach the game, e.g. `http://galaxy-game-g1:8080`. */
   readonly endpoint: string
+  /** Published on the host, as it was made; whether it runs or not. */
+  readonly ports: ReadonlyArray<PublishedPort>
 }
 
 export interface ContainerExit {
@@ -132,6 +139,8 @@ export interface ContainerTemplate {
   readonly stopGraceMs: number
   /** Passed on as it is: what of it a container has, and in which of the engine's words, is the engine's to say. */
   readonly spec: GameSpec
+  /** Ports of the host that it gets. Default: none. */
+  readonly ports?: ReadonlyArray<PublishedPort>
 }
 
 /** Something happened to a container of ours, or the stream was (re)opened and a full list is due. */

@@ -4,11 +4,17 @@ import type { DesiredState, Game } from "../domain/Game.ts"
 import type { GameId } from "../domain/GameId.ts"
 import type { LastHealth } from "../domain/Health.ts"
 import type { PendingJob } from "../domain/Job.ts"
+import type { HostPort } from "../domain/ports.ts"
 import type { RuntimeRecord } from "../domain/RuntimeRecord.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** Of a game's pending jobs so many are read: the newest says what is wanted last, the others are answered bit by bit. */
 export const jobsRead = { oldest: 900, newest: 100 } as const
+
+/** A port of an engine's host that the ledger keeps for a game. */
+export interface ClaimedPort extends HostPort {
+  readonly engineId: string
+}
 
 /** All the database holds of one game, read in one statement. */
 export interface GameState {
@@ -17,6 +23,7 @@ export interface GameState {
   /** Taken and unanswered, oldest first; of more than `jobsRead` the oldest and the newest. */
   readonly jobs: ReadonlyArray<PendingJob>
   readonly lastHealth: LastHealth | null
+  readonly claims: ReadonlyArray<ClaimedPort>
 }
 
 /** One game in the sweep's survey: what decides whether it differs, without the spec. */
@@ -26,6 +33,7 @@ export interface SurveyRow {
   readonly record: RuntimeRecord | null
   /** Whether any waits, as 0 or 1: a game may have a hundred thousand. */
   readonly pendingJobs: number
+  readonly claims: ReadonlyArray<ClaimedPort>
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Commit } from "../domain/Commit.ts"
 import type { GameId } from "../domain/GameId.ts"
 import type { JobIntake } from "../domain/Job.ts"
 import type { OutboxEntry, Topic } from "../domain/Message.ts"
+import type { Claimed, PortRange, PortWant, TakenPort } from "../domain/ports.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** A game as it was when it was found settled. */
@@ -12,6 +13,19 @@ export interface Settled {
   readonly version: number
   /** null: it has no row. */
   readonly generation: number | null
+}
+
+/** Ports of one engine's host that a game is to have. */
+export interface PortClaim {
+  readonly gameId: GameId
+  readonly engineId: string
+  readonly wants: ReadonlyArray<PortWant>
+  /** Where wants without a number of their own are met from. */
+  readonly range: PortRange | undefined
+  /** The game keeps what it had before, too: what has it runs still. */
+  readonly keep: boolean
+  /** Ports that the engine said are taken, and by whom: nobody gets them from the range for a while. */
+  readonly taken: ReadonlyArray<TakenPort>
 }
 
 export interface UnsentOptions {
@@ -32,6 +46,12 @@ export class GameWriter extends Context.Service<GameWriter, {
    * database that was restored or failed over since takes none before `noteHistory`, but those that are read `again`.
    */
   readonly takeJobs: (jobs: ReadonlyArray<JobIntake>, again?: boolean) => Effect.Effect<ReadonlyArray<GameId>, StoreError>
+  /**
+   * Makes the game's ports on that engine those that it wants, all or none; those it has it keeps, and so does one that claims again
+   * what it claimed before. One that was freed is given to nobody else for half a minute. To be called only where nothing of the game
+   * runs with other ports, unless it keeps them.
+   */
+  readonly claimPorts: (claim: PortClaim) => Effect.Effect<Claimed, StoreError>
   /**
    * Marks games as settled: nothing is to be done for them until their row or record is written, or a job or a container of theirs
    * turns up. Passes over those that were written since, or that somebody is writing.

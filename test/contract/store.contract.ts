@@ -2,6 +2,7 @@
 import { describe } from "@effect/vitest"
 import { jobTests } from "./store/jobs.ts"
 import type { Open } from "./store/OpenStore.ts"
+import { portTests } from "./store/ports.ts"
 import { readingTests } from "./store/reading.ts"
 import { rowTests } from "./store/rows.ts"
 import { stepTests } from "./store/steps.ts"
@@ -11,6 +12,7 @@ export const storeContract = (name: string, open: Open): void => {
     describe("desired rows", () => rowTests(open))
     describe("steps", () => stepTests(open))
     describe("jobs and messages", () => jobTests(open))
+    describe("ports", () => portTests(open))
     describe("reading", () => readingTests(open))
   })
 }

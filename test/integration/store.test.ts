@@ -103,7 +103,7 @@ describe("PostgreSQL itself", () => {
     await until("it is in the trigger", async () =>
       (await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`).length > 0)
     assert.strictEqual(await running, "Unavailable")
-    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null })
+    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null, claims: [] })
   }))
 
   it("takes jobs whose fields have names that a database has no word for, beside good ones", opened(async ({ reader, writer }) => {

@@ -10,11 +10,12 @@ import { space } from "../support/planSpace.ts"
 const resyncMs = 30_000
 
 /** What one query shows of it. */
-const surveyOf = ({ jobs, record, row }: World): SurveyRow => ({
+const surveyOf = ({ claims, engineId, jobs, record, row }: World): SurveyRow => ({
   gameId,
   game: row && { state: row.state, imageRef: wantedImage, restartPolicy: row.restartPolicy, generation: row.generation, desiredHash: row.desiredHash },
   record,
-  pendingJobs: jobs.length
+  pendingJobs: jobs.length,
+  claims: claims.map((claim) => ({ ...claim, engineId }))
 })
 
 /** What one list shows of it. */

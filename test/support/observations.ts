@@ -101,7 +101,7 @@ type Change = Partial<FoundContainer>
 /** A container that this controller made. */
 export const found = (change: Change = {}): FoundContainer => ({
   id: "c1", name: "galaxy-game-g1", state: "running", generation: 1, specHash: "v1:wanted", imageRef: image,
-  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", stopGraceMs: null, imageId: "sha256:1", warnings: [], restartsByItself: false, endpoint, ...change
+  createdAtMs: startedAtMs - second, startedAtMs, exit: null, startError: "", stopSignal: "SIGTERM", stopGraceMs: null, imageId: "sha256:1", warnings: [], restartsByItself: false, endpoint, ports: [], ...change
 })
 export const live = found
 export const created = (change: Change = {}) => live({ state: "created", startedAtMs: null, ...change })
@@ -121,7 +121,7 @@ export type Given = Partial<Omit<Facts, "row" | "record"> & { readonly desired: 
 
 /** Conditions say what is so, and the recorded container is proven gone where the case lists it not. */
 export const facts = ({ desired = row(), record = running(), ...given }: Given): Facts => ({
-  gameId, jobs: [], lastHealth: null, containers: [live()], engineId: "e1", instance: "i1", pull: { _tag: "None" }, exchangesFull: false, nowMs: now, timing, pullPolicy: "if_missing",
+  gameId, jobs: [], lastHealth: null, containers: [live()], engineId: "e1", instance: "i1", claims: [], pull: { _tag: "None" }, exchangesFull: false, nowMs: now, timing, pullPolicy: "if_missing",
   ...given,
   row: desired && rowOf(desired),
   record: record && told(record, desired)

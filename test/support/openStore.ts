@@ -63,6 +63,8 @@ const hands = (sql: postgres.Sql) => ({
     (await sql<Array<{ word: string }>>`SELECT op_kind || ' ' || outcome AS word FROM rtmanager.operation_log WHERE game_id = ${gameId} ORDER BY id`).map(({ word }) => word),
   health: async (gameId: string) =>
     (await sql<Array<{ event_type: string }>>`SELECT event_type FROM rtmanager.health_snapshots WHERE game_id = ${gameId}`)[0]?.event_type,
+  agePorts: async (ms: number) =>
+    void await sql`UPDATE rtmanager.port_claims SET freed_at = freed_at - ${ms} * interval '1 ms', quarantined_until = quarantined_until - ${ms} * interval '1 ms'`,
   breakConnections: async () =>
     void await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('rtmanager store', 'rtmanager listen') AND datname = current_database()`
 })

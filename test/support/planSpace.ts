@@ -104,6 +104,7 @@ const container = (change: Partial<ModelContainer>): ModelContainer => ({
   warnings: [],
   restartsByItself: false,
   endpoint: "http://galaxy-game-g1:8080",
+  ports: [],
   ...change
 })
 const manual = { specHash: null, generation: null, name: "galaxy-game-g1-manual" } as const
@@ -230,6 +231,7 @@ const worldOf = (
   containers,
   ...pull,
   engineId: "e1",
+  claims: [],
   hidden: { engineId: "e0", containers: record?.engineId === "e0" ? [container({})] : [] },
   imagePresent: pull.pull._tag === "Pulled",
   nowMs: startMs,

@@ -44,6 +44,13 @@ storeContract("in memory", async () => {
     },
     operations: async (gameId) => world.operations.flatMap(({ game_id, op_kind, outcome }) => game_id === gameId ? [`${op_kind} ${outcome}`] : []),
     health: async (gameId) => world.health.get(gameId)?.event_type,
+    agePorts: async (ms) => {
+      for (const [key, row] of world.ports) {
+        world.ports.set(key, {
+          ...row, freed_at_ms: row.freed_at_ms && row.freed_at_ms - ms, quarantined_until_ms: row.quarantined_until_ms && row.quarantined_until_ms - ms
+        })
+      }
+    },
     takeOver: async () => makeFakeWriter(world, ++world.lease.epoch),
     ended: () => ended,
     breakConnections: async () => {

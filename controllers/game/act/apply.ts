@@ -5,30 +5,45 @@
  */
 import { Clock, Effect } from "effect"
 import type { Failure } from "../../../src/domain/ErrorCode.ts"
-import type { Observation, Target } from "../../../src/domain/Observation.ts"
+import { isRunning, type Observation, type ObservedContainer, type Target } from "../../../src/domain/Observation.ts"
+import { noPorts, type PortSettings, type PublishedPort } from "../../../src/domain/ports.ts"
 import { withoutValues } from "../../../src/domain/withoutValues.ts"
 import { ContainerEngine, EngineError, isTransient } from "../../../src/engine/ContainerEngine.ts"
 import { wantedPull } from "../decide/pull.ts"
 import type { Action } from "../decide/step.ts"
 import type { Outcome } from "../record/outcome.ts"
+import { claimAsMade, claimFor, mostExchanged, takenOf, tooManyTaken } from "./ports.ts"
 import { Pulls } from "./Pulls.ts"
 
-export const apply = (seen: Observation, action: Action, slowDone: Effect.Effect<void> = Effect.void) =>
-  Effect.mapError(carryOut(seen, action, slowDone), (error) => withoutSpec(seen, error))
+export interface ApplyOptions {
+  /** Default: none. */
+  readonly slowDone?: Effect.Effect<void>
+  readonly ports?: PortSettings
+}
+
+/** What every handler of a start is given. */
+interface Starting {
+  readonly seen: Observation
+  readonly slowDone: Effect.Effect<void>
+  readonly ports: PortSettings
+}
+
+export const apply = (seen: Observation, action: Action, { ports = noPorts, slowDone = Effect.void }: ApplyOptions = {}) =>
+  Effect.mapError(carryOut({ seen, slowDone, ports }, action), (error) => error instanceof EngineError ? withoutSpec(seen, error) : error)
 
 /** The engine's words may repeat what it was asked for, secrets too. */
 const withoutSpec = ({ target }: Observation, error: EngineError): EngineError =>
   target === null ? error : new EngineError({ ...error, message: withoutValues(error.message, target.spec) })
 
-const carryOut = Effect.fnUntraced(function*(seen: Observation, action: Action, slowDone: Effect.Effect<void>) {
+const carryOut = Effect.fnUntraced(function*(starting: Starting, action: Action) {
   const engine = yield* ContainerEngine
   switch (action._tag) {
     case "Create":
-      return yield* create(seen, action.target, slowDone)
+      return yield* create(starting, action.target)
     case "Start":
-      return yield* startAgain(seen, action.container.id, slowDone)
+      return yield* startAgain(starting, action.container)
     case "FetchImage":
-      return yield* fetchImage(seen, action.target)
+      return yield* fetchImage(starting, action.target)
     case "Signal":
       return yield* signal(action.container.id, action.signal)
     case "Kill":
@@ -61,21 +76,38 @@ const signal = Effect.fnUntraced(function*(id: string, name: string) {
   return { ...signalled, refusal: message }
 })
 
+/** How a start went that may be tried in another way at once. */
+type Attempt = Outcome | { readonly _tag: "PortTaken"; readonly containerId: string; readonly error: EngineError }
+
 /** A present image is used as it is, without asking anybody; a missing one is pulled in the background. */
-const create = Effect.fnUntraced(function*(seen: Observation, target: Target, slowDone: Effect.Effect<void>) {
-  const outcome = yield* createOnce(seen, target, slowDone)
-  if (!isStranded(outcome)) return outcome
-  // It was made for a network that was remembered and is gone; the engine's client has forgotten it by now.
-  yield* (yield* ContainerEngine).remove(outcome.containerId)
-  return yield* createOnce(seen, target, slowDone)
+const create = Effect.fnUntraced(function*(starting: Starting, target: Target) {
+  const { ports: settings, seen } = starting
+  const engine = yield* ContainerEngine
+  let claimed = yield* claimFor(seen, target, settings)
+  let isNew = true
+  for (let exchanged = 0; claimed._tag === "Ports";) {
+    const outcome: Attempt = yield* createOnce(starting, target, claimed.ports)
+    if (outcome._tag === "PortTaken") {
+      yield* engine.remove(outcome.containerId)
+      const taken = takenOf(outcome.error, claimed.ports)
+      claimed = yield* claimFor(seen, target, settings, { taken })
+      if (exchanged++ >= mostExchanged || taken.length === 0) return startFailed(tooManyTaken(taken[0]!))
+    } else if (isStranded(outcome) && isNew) {
+      // It was made for a network that was remembered and is gone; the engine's client has forgotten it by now.
+      yield* engine.remove(outcome.containerId)
+      isNew = false
+    } else return outcome
+  }
+  return startFailed(claimed.failure)
 })
 
-const createOnce = Effect.fnUntraced(function*(seen: Observation, target: Target, slowDone: Effect.Effect<void>) {
+const createOnce = Effect.fnUntraced(function*(starting: Starting, target: Target, ports: ReadonlyArray<PublishedPort>) {
+  const { seen } = starting
   const engine = yield* ContainerEngine
   const { generation, imageRef, spec, specHash, stopGraceMs } = target
   const createdAtMs = yield* Clock.currentTimeMillis
-  const made = yield* Effect.result(engine.create({ gameId: seen.gameId, imageRef, generation, specHash, createdAtMs, stopGraceMs, spec }))
-  if (made._tag === "Success") return yield* startContainer(seen, made.success, slowDone)
+  const made = yield* Effect.result(engine.create({ gameId: seen.gameId, imageRef, generation, specHash, createdAtMs, stopGraceMs, spec, ports }))
+  if (made._tag === "Success") return yield* startContainer(starting, made.success)
   const error = made.failure
   return error.reason === "ImageMissing" ? yield* missingImage(seen, target) : yield* verdict(seen, error)
 })
@@ -83,7 +115,7 @@ const createOnce = Effect.fnUntraced(function*(seen: Observation, target: Target
 type Stranded = Extract<Outcome, { readonly _tag: "StartFailed" }> & { readonly containerId: string }
 
 /** Made for a network that is gone: it can never start. */
-const isStranded = (outcome: Outcome): outcome is Stranded =>
+const isStranded = (outcome: Attempt): outcome is Stranded =>
   outcome._tag === "StartFailed" && outcome.failure.reason === "NetworkMissing" && outcome.containerId !== undefined
 
 /** The image is not on the host: somebody must bring it, once more where it went while the game waited, unless nobody may. */
@@ -94,7 +126,12 @@ const missingImage = Effect.fnUntraced(function*(seen: Observation, target: Targ
   return yield* fetch(seen, target, false, pull._tag === "Pulled")
 })
 
-const fetchImage = Effect.fnUntraced(function*(seen: Observation, target: Target) {
+/** What runs is not taken down for another before the ports of that one are the game's. */
+const fetchImage = Effect.fnUntraced(function*({ ports, seen }: Starting, target: Target) {
+  if (isRunning(seen.main)) {
+    const claimed = yield* claimFor(seen, target, ports, { keep: true })
+    if (claimed._tag === "None") return startFailed(claimed.failure)
+  }
   const isOnHost = target.pullPolicy !== "always" && (yield* (yield* ContainerEngine).hasImage(target.imageRef))
   return isOnHost || target.pullPolicy === "always" ? yield* fetch(seen, target, isOnHost) : yield* missingImage(seen, target)
 })
@@ -109,18 +146,32 @@ const fetch = Effect.fnUntraced(function*(seen: Observation, target: Target, isO
 const noImage = (message: string): Outcome => startFailed({ code: "image_pull_failed", reason: "ImageMissing", message })
 
 /** A container whose network was pruned can never start again; the game's state is in its volume, so another one is made. */
-const startAgain = Effect.fnUntraced(function*(seen: Observation, id: string, slowDone: Effect.Effect<void>) {
-  const outcome = yield* startContainer(seen, id, slowDone)
+const startAgain = Effect.fnUntraced(function*(starting: Starting, container: ObservedContainer) {
+  const { ports: settings, seen } = starting
+  const claimed = yield* claimAsMade(seen, container.ports, settings)
+  if (claimed._tag === "None") return yield* portsLost(seen, container, claimed.failure)
+  const outcome: Attempt = yield* startContainer(starting, container.id)
+  if (outcome._tag === "PortTaken") {
+    const again = yield* claimAsMade(seen, container.ports, settings, { taken: takenOf(outcome.error, container.ports) })
+    return yield* portsLost(seen, container, again._tag === "None" ? again.failure : startFailure(outcome.error))
+  }
   if (!isStranded(outcome)) return outcome
+  yield* (yield* ContainerEngine).remove(container.id)
+  return removed
+})
+
+/** A container cannot change its ports: where the range may have others, another one is made with those. */
+const portsLost = Effect.fnUntraced(function*({ target }: Observation, { id, ours }: ObservedContainer, failure: Failure) {
+  if (!ours || !target?.spec.ports?.some(({ host }) => host === undefined)) return startFailed(failure, id)
   yield* (yield* ContainerEngine).remove(id)
   return removed
 })
 
-const startContainer = Effect.fnUntraced(function*(seen: Observation, id: string, slowDone: Effect.Effect<void>) {
+const startContainer = Effect.fnUntraced(function*({ seen, slowDone }: Starting, id: string) {
   const start = yield* Effect.result((yield* ContainerEngine).start(id, slowDone))
-  if (start._tag === "Failure") return yield* verdict(seen, start.failure, id)
-  const outcome: Outcome = { _tag: "Started", container: start.success }
-  return outcome
+  if (start._tag === "Success") return { _tag: "Started", container: start.success } satisfies Attempt
+  const error = withoutSpec(seen, start.failure)
+  return error.reason === "PortTaken" ? { _tag: "PortTaken", containerId: id, error } satisfies Attempt : yield* verdict(seen, error, id)
 })
 
 /** An answer of the engine is a verdict on the attempt; no answer is none, and a name held by our own game means a race. */

@@ -63,7 +63,7 @@ const startAnswer = (seen: Observation, desired: Desired, record: RuntimeRecord,
   if (!hasObserved(record, desired)) return undefined
   const startedNow = change.deed === "started"
   return startedNow || runsTarget(seen, record)
-    ? success(record.currentContainerId ?? "", record.engineEndpoint ?? "", !startedNow)
+    ? { ...success(record.currentContainerId ?? "", record.engineEndpoint ?? "", !startedNow), ports: record.ports }
     : undefined
 }
 
@@ -76,6 +76,7 @@ const failure = ({ code, message }: Failure): JobResult => ({
   outcome: "failure",
   containerId: "",
   engineEndpoint: "",
+  ports: [],
   errorCode: code,
   errorMessage: message
 })
@@ -84,6 +85,7 @@ const success = (containerId: string, engineEndpoint: string, already: boolean):
   outcome: "success",
   containerId,
   engineEndpoint,
+  ports: [],
   errorCode: already ? "replay_no_op" : "",
   errorMessage: ""
 })

@@ -3,9 +3,11 @@
  * engine's part is what the real ones do. Pure.
  */
 import type { Commit } from "../../../src/domain/Commit.ts"
-import { emptySpec } from "../../../src/domain/GameSpec.ts"
+import { emptySpec, type GameSpec } from "../../../src/domain/GameSpec.ts"
 import { containerName } from "../../../src/domain/GameId.ts"
 import type { Facts, FoundContainer, PullState, Target } from "../../../src/domain/Observation.ts"
+import { named, wantsOf } from "../../../src/domain/portSpec.ts"
+import { isSamePort, noPorts, type PublishedPort } from "../../../src/domain/ports.ts"
 import { specHash } from "../../../src/domain/specHash.ts"
 import { assess } from "../observe/assess.ts"
 import { type Outcome, outcomeCommit } from "../record/outcome.ts"
@@ -37,11 +39,11 @@ export interface CarriedOut<F extends Facts> {
 export const carriedOut = <F extends Facts>(facts: F, action: Action, imagePresent: boolean): CarriedOut<F> => {
   switch (action._tag) {
     case "Create":
-      return imagePresent ? started(made(facts, action.target), madeId(facts)) : fetching(facts, { _tag: "Pulling" })
+      return imagePresent ? started(made(claiming(facts, action.target, false), action.target), madeId(facts)) : fetching(claiming(facts, action.target, false), { _tag: "Pulling" })
     case "Start":
-      return started(facts, action.container.id)
+      return started({ ...facts, claims: action.container.ports }, action.container.id)
     case "FetchImage":
-      return fetching(facts, imagePresent && action.target.pullPolicy !== "always" ? { _tag: "Pulled", imageId: null } : { _tag: "Pulling" })
+      return fetching(facts.containers.some(({ state }) => state === "running" || state === "paused") ? claiming(facts, action.target, true) : facts, imagePresent && action.target.pullPolicy !== "always" ? { _tag: "Pulled", imageId: null } : { _tag: "Pulling" })
     case "Signal":
       return { facts, outcome: { _tag: "Signalled" } }
     case "Kill":
@@ -79,6 +81,22 @@ export const madeId = ({ containers, record }: Facts): string => {
   return `made${number}`
 }
 
+/** From which number on a range is taken to be free: the ledger says so, and no look at a game does. */
+const firstOfRange = 20_000
+
+/** The ports that the ledger may give. */
+export const portsFor = ({ ports }: GameSpec): ReadonlyArray<PublishedPort> =>
+  named(wantsOf(ports, noPorts).flatMap(({ address, container, count, host, protocol }, index) =>
+    Array.from({ length: count }, (_, offset) => ({
+      container: container + offset, protocol, address, host: (host ?? firstOfRange + 100 * index) + offset
+    }))), ports)
+
+/** The ledger's answer for a container of the target. `keep`: beside what the game has. */
+const claiming = <F extends Facts>(facts: F, { spec }: Target, keep: boolean): F => ({
+  ...facts,
+  claims: [...portsFor(spec), ...(keep ? facts.claims : [])].filter((port, index, all) => all.findIndex((one) => isSamePort(one, port)) === index)
+})
+
 export const made = <F extends Facts>(facts: F, { generation, imageRef, spec, specHash, stopGraceMs }: Target): F => ({
   ...facts,
   containers: [...facts.containers, {
@@ -98,7 +116,8 @@ export const made = <F extends Facts>(facts: F, { generation, imageRef, spec, sp
     warnings: [],
     stopGraceMs,
     restartsByItself: false,
-    endpoint: `http://${containerName(facts.gameId)}:8080`
+    endpoint: `http://${containerName(facts.gameId)}:8080`,
+    ports: portsFor(spec)
   }]
 })
 
@@ -131,6 +150,7 @@ export const afterCommit = <F extends Facts>(facts: F, commit: Commit): F => {
     record,
     lastHealth: commit.health.at(-1) ?? facts.lastHealth,
     jobs: facts.jobs.filter(({ id }) => !commit.answers.some(({ job }) => job.id === id)),
-    pull: isSameAttempt ? facts.pull : { _tag: "None" }
+    pull: isSameAttempt ? facts.pull : { _tag: "None" },
+    claims: facts.claims.filter((claim) => !commit.freed?.ports.some((port) => isSamePort(port, claim)))
   }
 }

@@ -15,6 +15,7 @@ export const reasons = {
   EngineRenamed: "the engine that holds the recorded container answers under another identity than before",
   ClockSetBack: "the record's times lie in the future: the clock was set back since, and they count as now",
   RowMadeAgain: "the row says what it said before, under an earlier generation: it was made again",
+  PortsIdle: "the ledger keeps ports of the host for the game that nothing of it uses any more",
   EngineRestarts: "the engine itself would restart the container; that is for the row's policy to decide",
   NoRow: "there is no desired row: absence is never an order",
   StrayRunning: "a second container of ours runs for the game",

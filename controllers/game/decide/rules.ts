@@ -7,6 +7,7 @@ import type { Observation } from "../../../src/domain/Observation.ts"
 import { policyLeavesItEnded } from "./atRest.ts"
 import { clockSetBack } from "./clockSetBack.ts"
 import { containerUnresponsive, engineChanged, engineRenamed } from "./engineUnknown.ts"
+import { idlePorts } from "./ports.ts"
 import { recordedContainerGone, recordedContainerResumed, recordedRunEnded } from "./recordedRun.ts"
 import { engineRemoving, noRow, removedForGood, strayContainer } from "./removedGame.ts"
 import { containerPaused, rowIsInvalid, runsAsWanted, runsOtherThanWanted, startDue } from "./run.ts"
@@ -38,6 +39,7 @@ export const factRules = rules({
 })
 
 export const actRules = rules({
+  IdlePorts: idlePorts,
   RemovedForGood: removedForGood,
   EngineRemoving: engineRemoving,
   EngineRestarts: engineRestarts,

@@ -79,6 +79,7 @@ const adoptedAtRest = (seen: Observation, main: ObservedContainer): Change => ({
     currentContainerId: main.id,
     currentImageRef: main.imageRef,
     engineId: seen.engineId,
+    ports: main.ports,
     startedAtMs: main.startedAtMs,
     // Not when it ended: a first installation would remove at once what people kept for longer than the retention.
     stoppedAtMs: seen.nowMs,

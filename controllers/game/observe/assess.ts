@@ -27,7 +27,7 @@ export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts):
 
 /** What only an inspect tells, of a container that a list shows. */
 export const notInspected = {
-  startError: "", stopSignal: "SIGTERM", imageId: null, warnings: [], stopGraceMs: null, restartsByItself: false, endpoint: ""
+  startError: "", stopSignal: "SIGTERM", imageId: null, warnings: [], stopGraceMs: null, restartsByItself: false, endpoint: "", ports: []
 } satisfies Partial<FoundContainer>
 
 /** Made by another installation that shares the engine: whatever it is, it is not for this one to touch. */

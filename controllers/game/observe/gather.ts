@@ -31,7 +31,7 @@ export interface GatherOptions {
 export const gather = Effect.fnUntraced(function*(gameId: GameId, options: GatherOptions) {
   const engine = yield* ContainerEngine
   const expected = yield* options.engineId
-  const { game, jobs, lastHealth, record: written } = yield* (yield* GameReader).load(gameId)
+  const { claims, game, jobs, lastHealth, record: written } = yield* (yield* GameReader).load(gameId)
   const record = yield* (yield* ClockSteps).follow(gameId, written)
   // "There is no such game" is not said on a hint.
   const hint = game === null && jobs.length > 0 ? undefined : engine.known(gameId)
@@ -53,6 +53,7 @@ export const gather = Effect.fnUntraced(function*(gameId: GameId, options: Gathe
     lastHealth,
     containers,
     engineId,
+    claims: claims.filter((claim) => claim.engineId === engineId),
     pull: yield* (yield* Pulls).stateOf(gameId, wantedPull(row, record)),
     exchangesFull: exchanges.isFull(gameId),
     timing: options.timing,

@@ -14,6 +14,7 @@ export const freshRecord = (gameId: GameId): RuntimeRecord => ({
   currentContainerId: null,
   currentImageRef: null,
   engineEndpoint: null,
+  ports: [],
   engineId: null,
   specHash: null,
   observedGeneration: 0,
@@ -60,6 +61,10 @@ export const commitOf = (seen: Observation, change: Change): Commit => {
     answers: answersOf(seen, record, change).map((answer) => ({ ...answer, completedAtMs: seen.nowMs }))
   }
 }
+
+/** Makes nothing known. */
+export const noChange = ({ gameId, record }: Observation): Commit =>
+  ({ gameId, expectedVersion: record?.version ?? 0, record: null, adopt: null, operations: [], health: [], messages: [], answers: [] })
 
 /** Only the answers that can be given as things are. */
 export const answersOnly = (commit: Commit): Commit => ({ ...commit, record: null })

@@ -7,7 +7,7 @@ import type { Change } from "./change.ts"
 import { operation } from "./operations.ts"
 import { atEnd, cleanSlate, endIsWanted, generationDone, rolloutMoved, stopDone } from "./transition.ts"
 
-const noContainer = { currentContainerId: null, engineEndpoint: null, engineId: null, stopping: null }
+const noContainer = { currentContainerId: null, engineEndpoint: null, ports: [], engineId: null, stopping: null }
 
 /** How it is known that the recorded container is gone: its engine's 404, our own removal, or somebody's word for another engine. */
 export type Proof =

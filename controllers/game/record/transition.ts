@@ -7,6 +7,7 @@ import type { HealthEvent } from "../../../src/domain/Health.ts"
 import type { ContainerExit, Desired, Observation, ObservedContainer } from "../../../src/domain/Observation.ts"
 import type { Operation, OperationKind } from "../../../src/domain/Operation.ts"
 import { hasObserved, type RolloutPhase, type RuntimeRecord, type StopCause } from "../../../src/domain/RuntimeRecord.ts"
+import { named } from "../../../src/domain/portSpec.ts"
 import { hasNewWish } from "../decide/jobs.ts"
 import { isExchanging, restartAfter, retryAtMs } from "../decide/restart.ts"
 import { isTarget } from "../decide/target.ts"
@@ -81,6 +82,7 @@ const running = (seen: Observation, container: ObservedContainer): RecordChange 
     currentContainerId: container.id,
     currentImageRef: container.imageRef,
     engineEndpoint: container.endpoint,
+    ports: container.runsWanted ? named(container.ports, seen.target?.spec.ports) : container.ports,
     engineId: seen.engineId,
     startedAtMs: container.startedAtMs,
     stoppedAtMs: null,

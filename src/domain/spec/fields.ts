@@ -18,11 +18,12 @@ export const specFields: { readonly [K in keyof GameSpec]-?: Change } = {
   tmpfs: "recreates",
   binds: "recreates",
   networks: "recreates",
+  ports: "recreates",
   labels: "recreates",
   stop_signal: "recreates",
   stop_grace: "live",
   pull_policy: "live",
-  registry_auth: "recreates",
+  registry_auth: "live",
   security: "recreates",
   logging: "recreates"
 }

@@ -3,6 +3,7 @@ import { Result, Schema } from "effect"
 import { isGameId } from "../../domain/GameId.ts"
 import { ContainerState, type ContainerDetail, type ContainerExit, type ContainerSummary } from "../ContainerEngine.ts"
 import { kindValue, labels, ownerValue } from "./labels.ts"
+import { PortBindings, publishedPorts } from "./portBindings.ts"
 
 const Labels = Schema.NullOr(Schema.Record(Schema.String, Schema.String))
 
@@ -31,6 +32,8 @@ export const ListedContainer = Schema.Struct({
   ImageID: Schema.String,
   State: ContainerState,
   Created: Schema.Number,
+  /** Published ones of a container that runs have a `PublicPort`. */
+  Ports: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Struct({ PublicPort: Schema.optionalKey(Schema.Number), Type: Schema.optionalKey(Schema.String) })))),
   Labels
 })
 /** Each is decoded by itself: one that cannot be must not hide the others. */
@@ -59,6 +62,7 @@ export const InspectedContainer = Schema.Struct({
   }),
   HostConfig: Schema.Struct({
     RestartPolicy: Schema.Struct({ Name: Schema.String }),
+    PortBindings: Schema.optionalKey(PortBindings),
     /** Whether the engine's init process runs the program. null: as the engine is set, by an older API. */
     Init: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
   }),
@@ -151,7 +155,8 @@ export const detail = (seen: Inspected, enginePort: number): ContainerDetail | u
     warnings: [],
     stopGraceMs: number(of[labels.stopGraceMs]),
     restartsByItself: !["", "no"].includes(seen.HostConfig.RestartPolicy.Name),
-    endpoint: `http://${seen.Config.Hostname}:${enginePort}`
+    endpoint: `http://${seen.Config.Hostname}:${enginePort}`,
+    ports: publishedPorts(seen.HostConfig.PortBindings)
   }
 }
 

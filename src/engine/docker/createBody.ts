@@ -10,6 +10,7 @@ import { defaultLogging } from "../../domain/spec/surroundings.ts"
 import type { ContainerTemplate } from "../ContainerEngine.ts"
 import { kindValue, labels, ownerValue } from "./labels.ts"
 import { mountsOf } from "./mounts.ts"
+import { publishing } from "./portBindings.ts"
 import type { Contents } from "./specFiles.ts"
 
 export interface BodySettings {
@@ -36,17 +37,20 @@ export interface Found {
 export const createBody = (template: ContainerTemplate, settings: BodySettings, { contents, imageLabels, networkId }: Found): Docker.ContainerCreateOptions => {
   const { gameId, imageRef, spec } = template
   const name = containerName(gameId)
+  const { ExposedPorts, PortBindings } = publishing(template.ports)
   return {
     Image: imageRef,
     Hostname: name,
     Env: Object.entries({ GAME_STATE_PATH: statePath, STORAGE_PATH: statePath, ...contents.env }).map(([key, value]) => `${key}=${value}`),
     ...program(spec),
+    ExposedPorts,
     // An image's own health check costs three engine events a probe and may ask for one each millisecond.
     Healthcheck: { Test: ["NONE"] },
     Labels: labelsOf(template, imageLabels, settings),
     HostConfig: {
       NetworkMode: networkId,
       ...mountsOf(gameId, spec, settings.stateRoot),
+      PortBindings,
       RestartPolicy: { Name: "no" },
       ...hardening(spec, contents),
       ...limits({ pids: defaultPids, ...settings.defaults, ...spec.resources }),

@@ -2,6 +2,7 @@
 import type Docker from "dockerode"
 import { Effect, Exit } from "effect"
 import type { GameId } from "../../domain/GameId.ts"
+import type { Protocol } from "../../domain/ports.ts"
 import type { ContainerDetail, ContainerSummary, EngineError } from "../ContainerEngine.ts"
 import type { KnownContainers } from "../KnownContainers.ts"
 import { ContainerList, detail, listEntry, type ListEntry, executionError, type Inspected, InspectedContainer, type ListedContainer, summary } from "./answers.ts"
@@ -76,3 +77,9 @@ export const makeInspect = (verbs: Verbs, known: KnownContainers, watch: StartWa
 export const holderOf = (verbs: Verbs, name: string): Effect.Effect<Listed | undefined, EngineError> =>
   Effect.map(listed(verbs, { name: [`^/${name}$`] }), (found) =>
     found.flatMap((entry) => entry._tag === "Listed" ? [entry.container] : []).find((container) => container.Names?.includes(`/${name}`)))
+
+/** The container that has a port of the host, but for the one that asks for it. */
+export const publisherOf = (verbs: Verbs, { host, protocol }: { readonly host: number; readonly protocol: Protocol | null }, exceptId: string): Effect.Effect<Listed | undefined, EngineError> =>
+  Effect.map(listed(verbs, { publish: [String(host), `${host}/udp`] }), (found) =>
+    found.flatMap((entry) => entry._tag === "Listed" ? [entry.container] : []).find(({ Id, Ports }) =>
+      Id !== exceptId && Ports?.some(({ PublicPort, Type }) => PublicPort === host && (protocol === null || Type === protocol))))

@@ -7,6 +7,7 @@ import { EngineError } from "../ContainerEngine.ts"
 import { executionError } from "./answers.ts"
 import { detailOf, inspected } from "./looks.ts"
 import type { Network } from "./network.ts"
+import { asPortTaken } from "./portTaken.ts"
 import type { StartWatch } from "./StartWatch.ts"
 import { change, type Verbs, wholeId, withReason } from "./verbs.ts"
 
@@ -55,6 +56,7 @@ const send = (verbs: Verbs, network: Network, watch: StartWatch, id: string): Ef
 
 /** The engine's 404 on start names the container or its network: only a look at the container tells which. */
 const refused = Effect.fnUntraced(function*(verbs: Verbs, network: Network, id: string, error: EngineError) {
+  if (error.reason === "StartFailed") return yield* asPortTaken(verbs, id, error)
   if (error.reason !== "NotFound" || (yield* inspected(verbs, id)) === "gone") return yield* error
   yield* network.forget
   return yield* withReason(error, "NetworkMissing")

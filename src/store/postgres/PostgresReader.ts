@@ -4,6 +4,7 @@ import { maximumSpecBytes } from "../../domain/GameSpec.ts"
 import { GameReader, jobsRead } from "../GameReader.ts"
 import { gameChanges, type HeartbeatOptions } from "./changes.ts"
 import { changesOf, selectChanges } from "./changesSince.ts"
+import { claimsOf } from "./claims.ts"
 import type { Database } from "./client.ts"
 import { gameState } from "./rows.ts"
 import { selectPage, surveyPage } from "./survey.ts"
@@ -35,7 +36,8 @@ export const makePostgresReader = ({ ping, query }: Database, options: ReaderOpt
               ), 9223372036854775807) ORDER BY id DESC LIMIT ${jobsRead.newest})
           ) j) AS jobs,
         (SELECT json_build_object('container_id', h.container_id, 'event_type', h.event_type)
-          FROM rtmanager.health_snapshots h WHERE h.game_id = ${gameId}) AS health`).pipe(
+          FROM rtmanager.health_snapshots h WHERE h.game_id = ${gameId}) AS health,
+        (SELECT ${sql.unsafe(claimsOf("q.game_id"))} FROM (SELECT ${gameId}::text AS game_id) q) AS claims`).pipe(
       Effect.flatMap(([row]) => gameState(gameId, row))
     ),
   survey: (part, after) =>

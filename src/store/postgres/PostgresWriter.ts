@@ -4,6 +4,7 @@ import type { GameId } from "../../domain/GameId.ts"
 import type { OutboxEntry, Topic } from "../../domain/Message.ts"
 import type { GameWriter, UnsentOptions } from "../GameWriter.ts"
 import type { Term } from "../Lease.ts"
+import { type ClaimAnswer, fromClaim, toClaimed } from "./claims.ts"
 import type { Database } from "./client.ts"
 import { fromCommit, fromIntake, jsonText } from "./documents.ts"
 
@@ -31,6 +32,11 @@ export const makePostgresWriter = (database: Database, term: Term): GameWriter["
         return query("take_jobs", (sql) => sql<Array<{ game_id: GameId }>>`
           SELECT DISTINCT t.game_id FROM ${sql(again ? "rtmanager.take_jobs_again" : "rtmanager.take_jobs")}(${term.epoch}, ${documents}::text::jsonb) t(game_id)`)
       }).pipe(Effect.map((rows) => rows.map((row) => row.game_id)), Effect.tap(wakeRelay)),
+    claimPorts: (claim) =>
+      Effect.map(
+        query("claim_ports", (sql) => sql<[{ answer: ClaimAnswer }]>`SELECT rtmanager.claim_ports(${term.epoch}, ${jsonText(fromClaim(claim))}::text::jsonb) AS answer`),
+        ([{ answer }]) => toClaimed(claim, answer)
+      ),
     settle: (games) =>
       Effect.asVoid(query("settle", (sql) => sql`SELECT rtmanager.settle(${term.epoch}, ${games.map(({ gameId }) => gameId)}::text[],
         ${games.map(({ version }) => version)}::bigint[], ${games.map(({ generation }) => generation)}::bigint[])`)),

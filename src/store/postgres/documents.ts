@@ -4,6 +4,7 @@ import type { HealthEvent } from "../../domain/Health.ts"
 import type { JobIntake } from "../../domain/Job.ts"
 import { healthMessage, jobResultMessage, type Message, notificationMessage } from "../../domain/Message.ts"
 import type { Operation } from "../../domain/Operation.ts"
+import { fromHostPort } from "./claims.ts"
 import { fromRecord } from "./record.ts"
 
 const time = (ms: number): string => new Date(ms).toISOString()
@@ -42,7 +43,7 @@ const fromAnswer = (gameId: string, { completedAtMs, job, result }: Commit["answ
 })
 
 /** A step as `rtmanager.commit_step` reads it. */
-export const fromCommit = ({ adopt, answers, expectedVersion, gameId, health, messages, operations, record }: Commit) => {
+export const fromCommit = ({ adopt, answers, expectedVersion, freed, gameId, health, messages, operations, record }: Commit) => {
   const last = health.at(-1)
   return {
     game_id: gameId,
@@ -51,7 +52,8 @@ export const fromCommit = ({ adopt, answers, expectedVersion, gameId, health, me
     operations: operations.map(fromOperation),
     ...(last ? { health: fromHealth(last) } : {}),
     messages: [...health.map((event) => healthMessage(gameId, event)), ...messages],
-    answers: answers.map((answer) => fromAnswer(gameId, answer))
+    answers: answers.map((answer) => fromAnswer(gameId, answer)),
+    ...(freed ? { freed: { engine_id: freed.engineId, ports: freed.ports.map(fromHostPort) } } : {})
   }
 }
 
@@ -85,7 +87,7 @@ export const fromIntake = (job: JobIntake, nowMs: number) => {
 
 const refusalMessages = (job: JobIntake & { readonly _tag: "Refused" }, nowMs: number): ReadonlyArray<Message> => {
   const result = {
-    outcome: "failure", containerId: "", engineEndpoint: "", errorCode: job.failure.code, errorMessage: job.failure.message
+    outcome: "failure", containerId: "", engineEndpoint: "", ports: [], errorCode: job.failure.code, errorMessage: job.failure.message
   } as const
   const notification = job.imageRef === undefined
     ? undefined

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { ErrorCode } from "../../domain/ErrorCode.ts"
 import type { GameId } from "../../domain/GameId.ts"
 import { Condition, RecordStatus, type Refused, type Rollout, RolloutPhase, type RuntimeRecord, StopCause, type Stopping } from "../../domain/RuntimeRecord.ts"
+import { PublishedPort } from "../../domain/ports.ts"
 import { NullableText, NullableTime, Time } from "./columns.ts"
 
 const StoppingColumn = Schema.Struct({ since: Time, because: StopCause, signalled_at: NullableTime })
@@ -25,6 +26,7 @@ export const RecordColumns = Schema.Struct({
   current_container_id: NullableText,
   current_image_ref: NullableText,
   engine_endpoint: NullableText,
+  ports: Schema.Array(PublishedPort),
   engine_id: NullableText,
   spec_hash: NullableText,
   observed_generation: Schema.Number,
@@ -55,6 +57,7 @@ export const toRecord = (gameId: GameId, columns: RecordColumns): RuntimeRecord 
   currentContainerId: columns.current_container_id,
   currentImageRef: columns.current_image_ref,
   engineEndpoint: columns.engine_endpoint,
+  ports: columns.ports,
   engineId: columns.engine_id,
   specHash: columns.spec_hash,
   observedGeneration: columns.observed_generation,
@@ -84,6 +87,7 @@ export const fromRecord = (record: RuntimeRecord): RecordDocument => encode({
   current_container_id: record.currentContainerId,
   current_image_ref: record.currentImageRef,
   engine_endpoint: record.engineEndpoint,
+  ports: record.ports,
   engine_id: record.engineId,
   spec_hash: record.specHash,
   observed_generation: record.observedGeneration,

@@ -8,6 +8,7 @@ import { HealthEventType } from "../../domain/Health.ts"
 import { JobKind, type PendingJob } from "../../domain/Job.ts"
 import type { GameState, SurveyRow } from "../GameReader.ts"
 import { StoreError } from "../StoreError.ts"
+import { ClaimColumns, toClaim } from "./claims.ts"
 import { RecordColumns, toRecord } from "./record.ts"
 
 const GameColumns = Schema.Struct({
@@ -37,7 +38,8 @@ const StateColumns = Schema.Struct({
   game: Schema.NullOr(GameColumns),
   record: Schema.NullOr(RecordColumns),
   jobs: Schema.NullOr(Schema.Array(JobColumns)),
-  health: Schema.NullOr(HealthColumns)
+  health: Schema.NullOr(HealthColumns),
+  claims: Schema.NullOr(Schema.Array(ClaimColumns))
 })
 
 const toGame = (gameId: GameId, columns: typeof GameColumns.Type): Game => ({
@@ -65,7 +67,7 @@ const problemOf = (error: Schema.SchemaError, names: ReadonlyArray<string> = [])
 
 const decodeState = Schema.decodeUnknownResult(StateColumns)
 
-/** `row`: game, record, jobs and health, each as JSON. */
+/** `row`: game, record, jobs, health and claims, each as JSON. */
 export const gameState = (gameId: GameId, row: unknown): Effect.Effect<GameState, StoreError> => {
   const decoded = decodeState(row)
   return Result.isSuccess(decoded)
@@ -73,13 +75,14 @@ export const gameState = (gameId: GameId, row: unknown): Effect.Effect<GameState
       game: decoded.success.game && toGame(gameId, decoded.success.game),
       record: decoded.success.record && toRecord(gameId, decoded.success.record),
       jobs: (decoded.success.jobs ?? []).map(toJob),
-      lastHealth: decoded.success.health && { containerId: decoded.success.health.container_id, type: decoded.success.health.event_type }
+      lastHealth: decoded.success.health && { containerId: decoded.success.health.container_id, type: decoded.success.health.event_type },
+      claims: (decoded.success.claims ?? []).map(toClaim)
     })
     : Effect.fail(new StoreError({ operation: "load", reason: "Undecodable", message: `game ${gameId}: ${problemOf(decoded.failure)}` }))
 }
 
-const SurveyColumns = Schema.Tuple([GameId, Schema.NullOr(GameColumns), Schema.NullOr(RecordColumns), Schema.Number])
-const surveyNames = ["game_id", "game", "record", "pending_jobs"]
+const SurveyColumns = Schema.Tuple([GameId, Schema.NullOr(GameColumns), Schema.NullOr(RecordColumns), Schema.Number, Schema.NullOr(Schema.Array(ClaimColumns))])
+const surveyNames = ["game_id", "game", "record", "pending_jobs", "claims"]
 // Ten thousand rows at once: compiled, they cost a third. The module is marked unstable and does nothing but that: where it
 // cannot compile, Schema decodes as it does elsewhere.
 SchemaJITCompiler.enable(SurveyColumns.ast)
@@ -88,7 +91,7 @@ const decodeSurveyRow = Schema.decodeUnknownResult(SurveyColumns)
 /** Rows decoded before others get their turn: a few milliseconds' worth. */
 const surveyChunk = 500
 
-/** `rows`: each `[game_id, game, record, pending_jobs]`. One that cannot be decoded is logged, and holds up no other. */
+/** `rows`: each `[game_id, game, record, pending_jobs, claims]`. One that cannot be decoded is logged, and holds up no other. */
 export const surveyRows = Effect.fnUntraced(function*(rows: ReadonlyArray<unknown>) {
   const good: Array<SurveyRow> = []
   for (const [index, row] of rows.entries()) {
@@ -101,8 +104,8 @@ export const surveyRows = Effect.fnUntraced(function*(rows: ReadonlyArray<unknow
       })
       continue
     }
-    const [gameId, game, record, pendingJobs] = decoded.success
-    good.push({ gameId, game: game && toGame(gameId, game), record: record && toRecord(gameId, record), pendingJobs })
+    const [gameId, game, record, pendingJobs, claims] = decoded.success
+    good.push({ gameId, game: game && toGame(gameId, game), record: record && toRecord(gameId, record), pendingJobs, claims: (claims ?? []).map(toClaim) })
   }
   return good
 })

@@ -5,6 +5,7 @@
  */
 import { Effect } from "effect"
 import type { SurveyPage, SurveyPart } from "../GameReader.ts"
+import { claimsOf } from "./claims.ts"
 import type { Sql } from "./client.ts"
 import { surveyRows } from "./rows.ts"
 
@@ -19,7 +20,8 @@ const pageOf = (ids: string, kept = "true"): string => `
       'desired_hash', g.desired_hash)
       FROM rtmanager.games g WHERE g.game_id = p.game_id),
     (SELECT to_json(r) FROM rtmanager.runtime_records r WHERE r.game_id = p.game_id),
-    EXISTS (SELECT 1 FROM rtmanager.jobs j WHERE j.game_id = p.game_id AND j.outcome IS NULL)::int
+    EXISTS (SELECT 1 FROM rtmanager.jobs j WHERE j.game_id = p.game_id AND j.outcome IS NULL)::int,
+    ${claimsOf("p.game_id")}
   ) ORDER BY p.game_id), '[]')::text AS rows, (SELECT CASE WHEN count(*) = $2 THEN max(game_id) END FROM page) AS next
   FROM (SELECT page.game_id FROM page WHERE ${kept}) p`
 

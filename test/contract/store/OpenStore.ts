@@ -34,6 +34,8 @@ export interface OpenStore {
   readonly operations: (gameId: string) => Promise<ReadonlyArray<string>>
   /** `event_type` of a game's latest health. */
   readonly health: (gameId: string) => Promise<string | undefined>
+  /** So much time has passed for ports that were freed or put in quarantine. */
+  readonly agePorts: (ms: number) => Promise<void>
   /** Another controller takes the lease; its writer. */
   readonly takeOver: () => Promise<GameWriter["Service"]>
   /** How often the term was ended. */
@@ -76,7 +78,7 @@ export const g1 = game("g1")
 
 /** A record of a game that nothing is known of yet. */
 export const recordOf = (change: Partial<RuntimeRecord> = {}): RuntimeRecord => ({
-  gameId: g1, status: "stopped", currentContainerId: null, currentImageRef: null, engineEndpoint: null, engineId: null, specHash: null,
+  gameId: g1, status: "stopped", currentContainerId: null, currentImageRef: null, engineEndpoint: null, ports: [], engineId: null, specHash: null,
   observedGeneration: 0, observedHash: null, conditions: [], restartCount: 0, nextRestartAtMs: null, failureCount: 0, lastErrorCode: null, lastErrorReason: null,
   lastErrorMessage: null, exitCode: null, oomKilled: false, startedAtMs: null, stoppedAtMs: null, stopping: null, rollout: null, refused: null,
   removedAtMs: null, version: 0, ...change
@@ -100,7 +102,7 @@ export const refused: JobIntake = {
   failure: { code: "invalid_request", reason: "InvalidJob", message: "game_id is \"BAD\"" }, payload: { game_id: "BAD" }
 }
 
-const success: JobResult = { outcome: "success", containerId: "c", engineEndpoint: "e", errorCode: "", errorMessage: "" }
+const success: JobResult = { outcome: "success", containerId: "c", engineEndpoint: "e", ports: [], errorCode: "", errorMessage: "" }
 
 export const answerOf = (job: PendingJob, result: Partial<JobResult> = {}): Commit["answers"][number] =>
   ({ job, completedAtMs: 5, result: { ...success, ...result } })

@@ -17,7 +17,7 @@ export const jobTests = (open: Open): void => {
 
   it("takes a batch as a whole or not at all", on(async ({ reader, writer }, run) => {
     assert.strictEqual(await reason(writer.takeJobs([startJob("3-0"), startJob("4-0", { imageRef: "no tag" })])), "Invalid")
-    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null })
+    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null, claims: [] })
     await run(writer.takeJobs([startJob("3-0"), startJob("4-0", { imageRef: "galaxy/engine:2" })]))
     const { game, jobs } = await run(reader.load(g1))
     assert.deepStrictEqual(jobs.map(({ generation }) => generation), [1, 2])

@@ -8,7 +8,7 @@ export const rowTests = (open: Open): void => {
   const on = withStore(open)
 
   it("reads a game that is not there as nothing", on(async ({ reader }, run) => {
-    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null })
+    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null, claims: [] })
   }))
 
   it("counts a generation for each change of what is desired, and for nothing else", on(async ({ insert, reader, remove, update }, run) => {

@@ -16,7 +16,8 @@ const messages = [{ topic: "dead_jobs" as const, fields: { n: "1" } }]
 
 /** Every field set, so that none can get lost on the way. */
 const full: RuntimeRecord = recordOf({
-  status: "running", currentContainerId: "c", currentImageRef: image, engineEndpoint: "http://e", engineId: "engine", specHash: "v1:a",
+  status: "running", currentContainerId: "c", currentImageRef: image, engineEndpoint: "http://e",
+  ports: [{ name: "game", container: 8080, protocol: "udp", address: "0.0.0.0", host: 20_000 }], engineId: "engine", specHash: "v1:a",
   observedGeneration: 3, observedHash: "d", conditions: [{ type: "Ready", status: "True", reason: "Running", message: "", last_transition_at: "2026-01-01T00:00:00.000Z" }],
   restartCount: 2, nextRestartAtMs: 2000, failureCount: 1, lastErrorCode: "image_pull_failed", lastErrorReason: "PullFailed",
   lastErrorMessage: "no", exitCode: 137, oomKilled: true, startedAtMs: 1000, stoppedAtMs: 1500,
@@ -108,7 +109,7 @@ export const stepTests = (open: Open): void => {
     assert.strictEqual(await reason(writer.commit(commitOf({ record: recordOf() }))), "Fenced")
     assert.strictEqual(await reason(writer.takeJobs([startJob("1-0")])), "Fenced")
     assert.strictEqual(ended(), 2)
-    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null })
+    assert.deepStrictEqual(await run(reader.load(g1)), { game: null, record: null, jobs: [], lastHealth: null, claims: [] })
     await run(next.commit(commitOf({ record: recordOf() })))
     assert.strictEqual((await run(reader.load(g1))).record?.version, 1)
   }))

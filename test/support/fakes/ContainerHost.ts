@@ -4,10 +4,11 @@
  */
 import { monotonicMsOf } from "../../../src/clock/monotonic.ts"
 import { isGameId } from "../../../src/domain/GameId.ts"
+import type { HostPort, PublishedPort } from "../../../src/domain/ports.ts"
 import type { ContainerExit, ContainerState, EngineEvent } from "../../../src/engine/ContainerEngine.ts"
 import { Availability } from "./Availability.ts"
 import { Broadcast } from "./Broadcast.ts"
-import { alive, type FakeContainer, type FakeImage, isLabelled, type Labels, labelNames, nameTaken, refusal } from "./container.ts"
+import { alive, type FakeContainer, type FakeImage, isLabelled, type Labels, labelNames, nameTaken, portTaken, refusal } from "./container.ts"
 import { behaviourOf } from "./process.ts"
 import { hex, type Surroundings } from "./Surroundings.ts"
 
@@ -28,6 +29,7 @@ export interface ContainerRequest {
   readonly stopSignal?: string
   readonly restartsByItself?: boolean
   readonly init?: boolean
+  readonly ports?: ReadonlyArray<PublishedPort>
 }
 
 /** As far as the tests use them. */
@@ -44,6 +46,8 @@ export class ContainerHost {
   readonly logins = new Set<string>()
   readonly size = { cpus: 8, memoryBytes: 16 * 2 ** 30 }
   readonly history: Array<Happened> = []
+  /** Ports that processes of the host listen on. */
+  readonly processes: Array<HostPort> = []
   /** Told of everything at once, whatever the events' line carries. */
   onHappened: (happened: Happened) => void = () => {}
   readonly quirks = {
@@ -138,6 +142,7 @@ export class ContainerHost {
       runs: 0,
       run: 0,
       held: [],
+      ports: request.ports ?? [],
       networkGone: this.quirks.deadNetworks-- > 0,
       answers: new Availability(),
       stale: null
@@ -156,6 +161,11 @@ export class ContainerHost {
     if (container.networkGone) {
       container.startError = "network of this container not found"
       throw refusal("start", "NetworkMissing", container.startError, 404)
+    }
+    const taken = portTaken(container, this.containers, this.processes)
+    if (taken) {
+      container.startError = taken.message
+      throw taken
     }
     if (!container.behaviour.startable) {
       container.startError = "OCI runtime create failed: exec: no such file or directory: unknown"

@@ -5,6 +5,7 @@ import { CurrentTerm } from "../../../src/store/Lease.ts"
 import { GameReader, jobsRead } from "../../../src/store/GameReader.ts"
 import { GameWriter } from "../../../src/store/GameWriter.ts"
 import { changesOf } from "../../../src/store/postgres/changesSince.ts"
+import { fromClaim, toClaimed } from "../../../src/store/postgres/claims.ts"
 import { fromCommit, fromIntake, jsonText } from "../../../src/store/postgres/documents.ts"
 import { gameState } from "../../../src/store/postgres/rows.ts"
 import { surveyPage } from "../../../src/store/postgres/survey.ts"
@@ -54,7 +55,7 @@ export const makeFakeReader = (world: StoreWorld): GameReader["Service"] => {
       Effect.flatMap(
         ask("load", () => ({
           game: world.games.get(gameId) ?? null, record: world.records.get(gameId) ?? null, jobs: someOf(world.pendingJobs(gameId)),
-          health: world.health.get(gameId) ?? null
+          health: world.health.get(gameId) ?? null, claims: claimsOf(world, gameId)
         })),
         (row) => gameState(gameId, row)
       ),
@@ -82,6 +83,7 @@ export const makeFakeWriter = (world: StoreWorld, epoch: number, endTerm: Effect
     takeJobs: (jobs, again = false) =>
       Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
         ask("take_jobs", () => world.takeJobs(epoch, stored(jobs.map((job) => fromIntake(job, nowMs))), again))).pipe(Effect.tap(wakeRelay)),
+    claimPorts: (claim) => Effect.map(ask("claim_ports", () => world.claimPorts(epoch, stored(fromClaim(claim)))), (answer) => toClaimed(claim, answer)),
     settle: (games) => ask("settle", () => world.settle(epoch, games)),
     noteHistory: ask("note_history", () => world.noteHistory(epoch)),
     sameHistory: ask("same_history", () => world.sameHistory()),
@@ -110,7 +112,10 @@ const someOf = <A>(jobs: ReadonlyArray<A>): ReadonlyArray<A> =>
 
 /** A row as the database answers it. */
 const surveyRow = (world: StoreWorld, gameId: string): unknown =>
-  [gameId, surveyedGame(world, gameId), world.records.get(gameId) ?? null, Math.min(1, world.pendingJobs(gameId).length)]
+  [gameId, surveyedGame(world, gameId), world.records.get(gameId) ?? null, Math.min(1, world.pendingJobs(gameId).length), claimsOf(world, gameId)]
+
+const claimsOf = (world: StoreWorld, gameId: string) =>
+  world.portsOf(gameId).map(({ address, engine_id, port, protocol }) => ({ engine_id, address, protocol, port }))
 
 const surveyedGame = (world: StoreWorld, gameId: string) => {
   const { spec: _, ...game } = world.games.get(gameId) ?? { spec: {} }

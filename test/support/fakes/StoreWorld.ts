@@ -7,6 +7,7 @@ import type { GameId } from "../../../src/domain/GameId.ts"
 import type { StoreChange, SurveyPart } from "../../../src/store/GameReader.ts"
 import type { Settled } from "../../../src/store/GameWriter.ts"
 import { type Page, type Place, placeOf } from "../../../src/store/postgres/changesSince.ts"
+import type { ClaimAnswer, ClaimRequest } from "../../../src/store/postgres/claims.ts"
 import type { fromCommit, fromIntake } from "../../../src/store/postgres/documents.ts"
 import { StoreError } from "../../../src/store/StoreError.ts"
 import { Availability } from "./Availability.ts"
@@ -14,6 +15,7 @@ import { Broadcast } from "./Broadcast.ts"
 import {
   type ChangeRow, checkGame, checkStatusMove, type GameRow, type HealthRow, invalid, type JobRow, Journal, type OperationRow, type OutboxRow, type RecordRow
 } from "./database.ts"
+import { claimIn, keyOf, type Ledger, type PortRow } from "./ledger.ts"
 import { hex, type Surroundings } from "./Surroundings.ts"
 
 type CommitDocument = ReturnType<typeof fromCommit>
@@ -32,6 +34,7 @@ export class StoreWorld {
   readonly health = new Map<string, HealthRow>()
   readonly jobs = new Map<number, JobRow>()
   readonly outbox = new Map<number, OutboxRow>()
+  readonly ports: Ledger = new Map()
   /** Everything that was ever in the outbox, in order. */
   readonly told: Array<OutboxRow> = []
   readonly lease = { holder: "", epoch: 0, renewedAtMs: 0, expiresAtMs: 0, ttlMs: 0, isGone: false }
@@ -133,6 +136,8 @@ export class StoreWorld {
       }
       const observed = step.adopt ? { observed_hash: this.games.get(game_id)!.desired_hash } : {}
       if (step.record) this.#writeRecord({ ...step.record, ...observed }, step.expected_version ?? 0)
+      if (step.freed) this.#freePorts(game_id, step.freed)
+      if (step.freed || step.record?.status === "removed") this.#mindPorts(game_id)
       for (const operation of step.operations) this.#journal.push(this.operations, { id: ++this.#lastId, game_id, ...operation } as OperationRow)
       if (step.health) this.#journal.put(this.health, game_id, { game_id, ...step.health } as HealthRow)
       for (const message of step.messages) this.#tell(game_id, message)
@@ -142,6 +147,21 @@ export class StoreWorld {
         this.#writeJob({ ...job, ...answer })
         this.#tell(game_id, message)
       }
+    })
+  }
+
+  /** Ports that are kept for a game. */
+  portsOf(gameId: string): ReadonlyArray<PortRow> {
+    return [...this.ports.values()].filter((row) => row.game_id === gameId && row.freed_at_ms === null)
+      .sort((a, b) => a.port - b.port || byText(a.protocol, b.protocol))
+  }
+
+  claimPorts(epoch: number, claim: ClaimRequest): ClaimAnswer {
+    return this.#statement(() => {
+      this.#fence(epoch, "claim_ports")
+      const { answer, written } = claimIn(this.ports, claim, this.nowMs)
+      for (const [key, row] of written) this.#journal.put(this.ports, key, row)
+      return answer
     })
   }
 
@@ -254,6 +274,21 @@ export class StoreWorld {
     this.#journal.delete(this.#settled, record.game_id)
     if (record.status === "removed" && before?.status !== "removed") this.#journal.delete(this.#unsettled, record.game_id)
     this.#noteChange(record.game_id, "record")
+  }
+
+  #freePorts(gameId: string, { engine_id, ports }: CommitDocument["freed"] & {}): void {
+    for (const port of ports) {
+      const key = keyOf({ ...port, engine_id })
+      const row = this.ports.get(key)
+      if (row?.game_id === gameId && row.freed_at_ms === null) this.#journal.put(this.ports, key, { ...row, freed_at_ms: this.nowMs })
+    }
+  }
+
+  /** A game that was removed is surveyed for as long as it holds ports. */
+  #mindPorts(gameId: string): void {
+    if (this.records.get(gameId)?.status !== "removed") return
+    if (this.portsOf(gameId).length === 0) this.#journal.delete(this.#unsettled, gameId)
+    else if (!this.#unsettled.has(gameId)) this.#journal.put(this.#unsettled, gameId, 0)
   }
 
   #noteChange(gameId: string, kind: ChangeRow["kind"]): void {

@@ -1,5 +1,6 @@
 /** A container and an image of the fake engine, and how the engine refuses. */
 import { containerName, type GameId, isGameId } from "../../../src/domain/GameId.ts"
+import { addressesOverlap, type HostPort, type PublishedPort } from "../../../src/domain/ports.ts"
 import { type ContainerExit, type ContainerState, EngineError } from "../../../src/engine/ContainerEngine.ts"
 import type { Availability } from "./Availability.ts"
 import type { Behaviour } from "./process.ts"
@@ -48,6 +49,8 @@ export interface FakeContainer {
   readonly held: Array<string>
   /** Its network was removed after it was made. */
   networkGone: boolean
+  /** Published on the host while it runs. */
+  readonly ports: ReadonlyArray<PublishedPort>
   /** `silent`: every call that names it hangs, as with a stuck shim. */
   readonly answers: Availability
   /** What a list said before its last change, and until when it goes on saying so. */
@@ -93,6 +96,26 @@ export const byImageAlone = (container: FakeContainer, image: FakeImage | undefi
 
 export const refusal = (operation: string, reason: EngineError["reason"], message: string, status: number): EngineError =>
   new EngineError({ operation, reason, message, status })
+
+/** Two that cannot be had at once. */
+const collide = (a: HostPort, b: HostPort): boolean => a.host === b.host && a.protocol === b.protocol && addressesOverlap(a.address, b.address)
+
+/** Why `container` cannot have its ports beside the others that run, and beside the processes of the host. */
+export const portTaken = (container: FakeContainer, others: ReadonlyArray<FakeContainer>, processes: ReadonlyArray<HostPort>): EngineError | undefined => {
+  for (const port of container.ports) {
+    const other = others.find((one) => one !== container && alive(one) && one.ports.some((its) => collide(its, port)))
+    if (other === undefined && !processes.some((its) => collide(its, port))) continue
+    const { address, host, protocol } = port
+    return new EngineError({
+      operation: "start", reason: "PortTaken", status: 500, taken: { host, protocol: other ? null : protocol },
+      message: other ? `Bind for ${address}:${host} failed: port is already allocated` : `listen ${protocol}4 ${address}:${host}: bind: address already in use`,
+      holder: other
+        ? { id: other.id, description: `container ${other.name} (${other.id.slice(0, 12)})`, gameId: isLabelled(other.labels) ? other.labels[labelNames.gameId]! : null }
+        : { id: "", description: "a process of the host", gameId: null }
+    })
+  }
+  return undefined
+}
 
 export const nameTaken = (name: string, holder: FakeContainer, instance: string | undefined): EngineError => {
   const by = holder.labels[labelNames.instance]

@@ -161,6 +161,7 @@ export const faultyWriter = (life: Life, writer: GameWriter["Service"]): GameWri
   return {
     commit: (commit) => on("commit", true, commit.gameId, writer.commit(commit)),
     takeJobs: (jobs, again) => on("takeJobs", true, jobs.map(({ entryId }) => entryId).join(" "), writer.takeJobs(jobs, again)),
+    claimPorts: (claim) => on("claimPorts", true, claim.gameId, writer.claimPorts(claim)),
     settle: (games) => on("settle", true, games.map(({ gameId }) => gameId).join(" "), writer.settle(games)),
     noteHistory: writer.noteHistory,
     sameHistory: writer.sameHistory,

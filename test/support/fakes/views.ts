@@ -44,7 +44,8 @@ export const inspect = (world: EngineWorld, id: string, port: number): Container
     warnings: container.warnings,
     stopGraceMs: container.labels[labelNames.stopGraceMs] === undefined ? null : Number(container.labels[labelNames.stopGraceMs]),
     restartsByItself: container.restartsByItself,
-    endpoint: `http://${container.hostname}:${port}`
+    endpoint: `http://${container.hostname}:${port}`,
+    ports: container.ports
   }
 }
 
@@ -63,6 +64,7 @@ export const requestOf = ({ spec, ...template }: ContainerTemplate, instance: st
   image: template.imageRef,
   command: [...spec.command ?? [], ...spec.args ?? []],
   init: spec.init ?? true,
+  ports: template.ports ?? [],
   ...(spec.stop_signal === undefined ? {} : { stopSignal: spec.stop_signal }),
   labels: {
     ...spec.labels,

@@ -33,7 +33,7 @@ describe("the hash of what runs", () => {
   /** Something that each field may say. */
   const said: { readonly [K in keyof GameSpec]-?: GameSpec[K] & {} } = {
     command: ["/e"], args: ["a"], working_dir: "/w", user: "7", env: { A: { from_file: "a" } }, resources: { pids: 5 }, init: false, tty: true, stdin: true,
-    volumes: [{ name: "v", target: "/v" }], tmpfs: [{ target: "/t" }], binds: [{ host_path: "/b", target: "/b" }], networks: [{ name: "n" }],
+    volumes: [{ name: "v", target: "/v" }], tmpfs: [{ target: "/t" }], binds: [{ host_path: "/b", target: "/b" }], networks: [{ name: "n" }], ports: [{ container: 7777 }],
     labels: { team: "a" }, stop_signal: "INT", stop_grace: "1s", pull_policy: "always", registry_auth: "r", security: { read_only_root: true },
     logging: { driver: "none" }
   }
@@ -42,7 +42,7 @@ describe("the hash of what runs", () => {
     assert.strictEqual(specHash(image, spec) === specHash(image, {}), change === "live")
   })
 
-  it.each(["volumes", "tmpfs", "binds", "networks", "security", "logging"] as const)("does not change with %s that say nothing", (field) => {
+  it.each(["volumes", "tmpfs", "binds", "networks", "ports", "security", "logging"] as const)("does not change with %s that say nothing", (field) => {
     for (const nothing of [[], {}]) assert.strictEqual(specHash(image, { [field]: nothing } as GameSpec), specHash(image, {}))
   })
 

@@ -11,7 +11,11 @@ import { makeBackground } from "../../../src/controller/Background.ts"
 import type { PullPolicy } from "../../../src/domain/GameSpec.ts"
 import type { Observation } from "../../../src/domain/Observation.ts"
 import { ContainerEngine, type EngineError } from "../../../src/engine/ContainerEngine.ts"
+import { GameWriter } from "../../../src/store/GameWriter.ts"
+import type { StoreError } from "../../../src/store/StoreError.ts"
 import { FakeEngine, layer } from "../../support/fakes/FakeEngine.ts"
+import { standingTerm } from "../../support/fakes/FakeLease.ts"
+import { FakeStore, makeFakeWriter } from "../../support/fakes/FakeStore.ts"
 import { changed, exited, facts, type Given, image, running } from "../../support/observations.ts"
 
 const newer = changed().imageRef
@@ -34,10 +38,11 @@ const fetchImage = ({ target }: Observation): Action => ({ _tag: "FetchImage", t
 const create = ({ target }: Observation): Action => ({ _tag: "Create", target: target! })
 const policy = (pull_policy: PullPolicy) => ({ desired: changed({ spec: { pull_policy } }) })
 
+const writer = Layer.effect(GameWriter, Effect.map(FakeStore, (world) => makeFakeWriter(world, standingTerm(world).epoch))).pipe(Layer.provideMerge(FakeStore.layer))
 const world = Layer.effect(Pulls, Effect.gen(function*() {
   return makePulls(yield* ContainerEngine, yield* makeBackground({ wake: () => Effect.void }))
-})).pipe(Layer.provideMerge(layer()))
-const act = (name: string, body: Effect.Effect<void, EngineError, Layer.Success<typeof world> | Scope.Scope>) =>
+})).pipe(Layer.provideMerge(layer()), Layer.provideMerge(writer))
+const act = (name: string, body: Effect.Effect<void, EngineError | StoreError, Layer.Success<typeof world> | Scope.Scope>) =>
   it.effect(name, () => Effect.scoped(Effect.provide(body, world)))
 
 describe("to have an image on the host", () => {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { GameId } from "../../../src/domain/GameId.ts"
 import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 import type { ContainerSummary } from "../../../src/engine/ContainerEngine.ts"
-import type { SurveyRow } from "../../../src/store/GameReader.ts"
+import type { ClaimedPort, SurveyRow } from "../../../src/store/GameReader.ts"
 import { compareWith, differing, type Due } from "../../../controllers/game/drift.ts"
 import {
   badSpec, bare, changed, failed, gameId, hour, image, minute, never, noImage, notReplaced, now, onFailure, removeWanted, replacing, row, running,
@@ -14,6 +14,7 @@ interface Given {
   readonly game: SurveyRow["game"]
   readonly record: SurveyRow["record"]
   readonly pendingJobs: number
+  readonly claims: ReadonlyArray<ClaimedPort>
   readonly list: ReadonlyArray<ContainerSummary>
   readonly engineId: string
 }
@@ -40,7 +41,7 @@ const options = { timing, pullPolicy: "if_missing", engineId: "e1", instance: "i
 
 /** The base is a game that runs as its row says. */
 const looksAt = (given: Partial<Given>): ReadonlyArray<Due> => {
-  const { engineId, list, ...survey } = { game: row(), record: running(), pendingJobs: 0, list: [listed()], engineId: "e1", ...given }
+  const { engineId, list, ...survey } = { game: row(), record: running(), pendingJobs: 0, claims: [], list: [listed()], engineId: "e1", ...given }
   const record = survey.record && told(survey.record, row({ problem: problemOf(survey.record) }))
   return differing([{ gameId, ...survey, record }], list, { ...options, engineId })
 }
@@ -218,7 +219,7 @@ describe("a resync", () => {
   it("looks at what differs among many games, each by its own containers", () => {
     const id = (name: string) => name as GameId
     const survey = (name: string, pendingJobs = 0): SurveyRow =>
-      ({ gameId: id(name), game: row(), record: told(running({ gameId: id(name), currentContainerId: `c-${name}` }), null), pendingJobs })
+      ({ gameId: id(name), game: row(), record: told(running({ gameId: id(name), currentContainerId: `c-${name}` }), null), pendingJobs, claims: [] })
     const container = (name: string, change: Partial<ContainerSummary> = {}) => listed({ id: `c-${name}`, gameId: id(name), ...change })
     const games = differing(
       [survey("quiet"), survey("ended"), survey("asked", 1), survey("calm")],
@@ -239,7 +240,7 @@ describe("a resync", () => {
 
   it("finds a stopped game settled whatever another installation has under its id", () => {
     const record = told(bare({ observedGeneration: 2 }), stopWanted())
-    const { settled } = compareWith([listed({ instance: "i2" })], "i1").page([{ gameId, game: stopWanted(), record, pendingJobs: 0 }], options)
+    const { settled } = compareWith([listed({ instance: "i2" })], "i1").page([{ gameId, game: stopWanted(), record, pendingJobs: 0, claims: [] }], options)
     assert.lengthOf(settled, 1)
   })
 })

@@ -9,7 +9,7 @@ import { g1, game, image, recordOf } from "../../contract/store/OpenStore.ts"
 const goodGame = { game_id: "g1", state: "running", image_ref: image, restart_policy: "always", generation: 1, desired_hash: "d", spec: { a: 1 }, created_at: "x" }
 const goodRecord = {
   ...fromRecord(recordOf({
-    status: "running", nextRestartAtMs: 5, startedAtMs: 6, stoppedAtMs: 7, removedAtMs: 8, lastErrorCode: "conflict", exitCode: 1,
+    status: "running", ports: [{ container: 1, protocol: "tcp", address: "0.0.0.0", host: 2 }], nextRestartAtMs: 5, startedAtMs: 6, stoppedAtMs: 7, removedAtMs: 8, lastErrorCode: "conflict", exitCode: 1,
     conditions: [{ type: "Ready", status: "True", reason: "Running", message: "", last_transition_at: "2026-01-01T00:00:00.000Z" }],
     stopping: { sinceMs: 1, because: "restart", signalledAtMs: 2 }, rollout: { from: null, to: "v1:b", sinceMs: 3, phase: "starting" },
     refused: { action: "Signal", message: "no", sinceMs: 4 }
@@ -27,7 +27,7 @@ const number = { is: "five" }
 const word = { is: "whatever" }
 const time = { is: "infinity" }
 const recordPlaces: Readonly<Record<string, { readonly is: unknown }>> = {
-  status: word, current_container_id: text, current_image_ref: text, engine_endpoint: text, engine_id: text, spec_hash: text,
+  status: word, current_container_id: text, current_image_ref: text, engine_endpoint: text, ports: word, engine_id: text, spec_hash: text,
   observed_generation: number, observed_hash: text, conditions: word, restart_count: number, next_restart_at: time, failure_count: number,
   last_error_code: word, last_error_reason: text, last_error_message: text, exit_code: number, oom_killed: { is: "t" },
   started_at: time, stopped_at: time, stopping: word, "stopping.since": time, "stopping.because": word, "stopping.signalled_at": time,
@@ -56,10 +56,10 @@ describe("rows as they are decoded", () => {
 
   it.effect.each(cases)("a wrong $place is found by load and survey alike", ({ game, place, record }) =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(gameState(g1, { game, record, jobs: null, health: null }))
+      const error = yield* Effect.flip(gameState(g1, { game, record, jobs: null, health: null, claims: null }))
       assert.strictEqual(error.reason, "Undecodable")
       assert.isTrue(error.message.startsWith(`game g1: ${place}: `), error.message)
-      const { good, said } = yield* surveyed([["g1", game, record, 0]])
+      const { good, said } = yield* surveyed([["g1", game, record, 0, null]])
       assert.deepStrictEqual(good, [])
       assert.deepStrictEqual(said, [{ game_id: "g1", problem: error.message.slice("game g1: ".length) }])
     }))
@@ -67,16 +67,16 @@ describe("rows as they are decoded", () => {
   it.effect("a job that is none is found", () =>
     Effect.gen(function*() {
       const jobs = [{ id: 1, kind: "start", entry_id: "1-0", generation: null }, { id: 2, kind: "pause", entry_id: "2-0", generation: 1 }]
-      assert.include((yield* Effect.flip(gameState(g1, { game: null, record: null, jobs, health: null }))).message, "game g1: jobs.1.kind: ")
+      assert.include((yield* Effect.flip(gameState(g1, { game: null, record: null, jobs, health: null, claims: null }))).message, "game g1: jobs.1.kind: ")
     }))
 
   it.effect("the survey and the load of a good game agree, and a bad one holds up no other, however many they are", () =>
     Effect.gen(function*() {
-      const rows = Array.from({ length: 1200 }, (_, index) => [index % 400 === 7 ? "BAD ID" : `g${index}`, goodGame, goodRecord, 2])
+      const rows = Array.from({ length: 1200 }, (_, index) => [index % 400 === 7 ? "BAD ID" : `g${index}`, goodGame, goodRecord, 2, null])
       const { good, said } = yield* surveyed(rows)
       assert.deepStrictEqual(said.map((each) => (each as { problem: string }).problem.split(":")[0]), ["game_id", "game_id", "game_id"])
       assert.lengthOf(good, 1197)
-      const state = yield* gameState(game("g1"), { game: goodGame, record: goodRecord, jobs: null, health: null })
+      const state = yield* gameState(game("g1"), { game: goodGame, record: goodRecord, jobs: null, health: null, claims: null })
       const row = good.find(({ gameId }) => gameId === "g1")
       assert.deepStrictEqual(row?.record, state.record)
       assert.deepStrictEqual(row?.game, state.game)
