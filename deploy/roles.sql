@@ -24,7 +24,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA rtmanager FROM rtm_controller, rtm_writer, rt
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rtmanager FROM rtm_controller, rtm_writer, rtm_reader;
 GRANT USAGE ON SCHEMA rtmanager TO rtm_controller, rtm_writer, rtm_reader;
 
--- The controller owns nothing and changes no schema. It reads all; rows, records, jobs and logs are written by two functions that
+-- The controller owns nothing and changes no schema. It reads all; rows, records, jobs and logs are written by functions that
 -- refuse who does not hold the lease.
 GRANT SELECT ON ALL TABLES IN SCHEMA rtmanager TO rtm_controller;
 GRANT INSERT, UPDATE ON rtmanager.lease TO rtm_controller;

@@ -15,7 +15,8 @@ CREATE TABLE rtmanager.port_claims (
   holder text,
   PRIMARY KEY (engine_id, address, protocol, port)
 );
-CREATE INDEX port_claims_game ON rtmanager.port_claims (game_id) WHERE freed_at IS NULL;
+CREATE INDEX port_claims_port ON rtmanager.port_claims (engine_id, protocol, port);
+CREATE INDEX port_claims_game ON rtmanager.port_claims (game_id);
 COMMENT ON TABLE rtmanager.port_claims IS 'Ports of the hosts: whose they are (freed_at null), were, or that somebody else has them. Written by the controller only.';
 
 ALTER TABLE rtmanager.runtime_records ADD COLUMN ports jsonb NOT NULL DEFAULT '[]';

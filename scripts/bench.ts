@@ -24,6 +24,7 @@ const onEngines = async ({ engines }: TestEnvironment): Promise<void> => {
   const { disappearances, firstCall } = await import("../test/bench/reaction.ts")
   const { exchanges, inBurst } = await import("../test/bench/order.ts")
   const { resyncBesideSettled } = await import("../test/bench/settled.ts")
+  const { portClaims } = await import("../test/bench/ports.ts")
   const { oversizedEntry, oversizedRows } = await import("../test/bench/oversized.ts")
   const { idle, replays } = await import("../test/bench/standing.ts")
   const onFirst: ReadonlyArray<readonly [string, (engine: Engine, found: Figures) => Promise<void>]> = [
@@ -37,6 +38,7 @@ const onEngines = async ({ engines }: TestEnvironment): Promise<void> => {
     await part(`burst on ${engine.name}`, () => inBurst(engine, figures))
   }
   await part("resync beside settled games", () => resyncBesideSettled(figures))
+  await part("port claims", () => portClaims(figures))
   await part("oversized", async () => {
     await oversizedRows(figures)
     await oversizedEntry(figures)

@@ -23,15 +23,35 @@ CREATE OR REPLACE FUNCTION rtmanager.own_block(engine text, game text, want json
   ORDER BY 1 LIMIT 1
 $$;
 
--- The first port of the lowest block that is free; null: there is none.
-CREATE OR REPLACE FUNCTION rtmanager.free_block(engine text, game text, want jsonb, range jsonb) RETURNS integer LANGUAGE sql STABLE AS $$
-  SELECT min(g.port) + 1 FROM (
-    SELECT t.port, lead(t.port, 1, (range->>'to')::integer + 1) OVER (ORDER BY t.port) - t.port - 1 AS gap FROM (
-      SELECT (range->>'from')::integer - 1 AS port
-      UNION ALL SELECT w.port FROM rtmanager.ports_in_the_way(engine, game, want, (range->>'from')::integer, (range->>'to')::integer) w
-    ) t
-  ) g WHERE g.gap >= (want->>'count')::integer
-$$;
+-- The first port of the lowest block that is free; null: there is none. What is full is passed over 64 ports at a time; from there on it
+-- walks along the lines as far as the first gap that is wide enough.
+CREATE OR REPLACE FUNCTION rtmanager.free_block(engine text, game text, want jsonb, range jsonb) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  wanted_protocol text := want->>'protocol';
+  wanted_address text := want->>'address';
+  everywhere boolean := want->>'address' IN ('0.0.0.0', '::');
+  wanted integer := (want->>'count')::integer;
+  low integer := (range->>'from')::integer;
+  high integer := (range->>'to')::integer;
+  first integer;
+  taken integer;
+BEGIN
+  SELECT min(s.start) INTO first FROM generate_series(low, high, 64) s (start) WHERE s.start NOT IN (
+    SELECT low + (c.port - low) / 64 * 64 FROM rtmanager.port_claims c
+    WHERE c.engine_id = engine AND c.protocol = wanted_protocol AND c.port BETWEEN low AND high
+      AND (everywhere OR c.address IN (wanted_address, '0.0.0.0', '::'))
+      AND (c.freed_at IS NULL OR c.quarantined_until > now() OR (c.game_id <> game AND c.freed_at > now() - interval '30 s'))
+    GROUP BY 1 HAVING count(DISTINCT c.port) = 64);
+  FOR taken IN
+    SELECT w.port FROM rtmanager.ports_in_the_way(engine, game, want, first, high) w ORDER BY w.port
+  LOOP
+    IF taken - first >= wanted THEN
+      RETURN first;
+    END IF;
+    first := greatest(first, taken + 1);
+  END LOOP;
+  RETURN CASE WHEN high - first + 1 >= wanted THEN first END;
+END $$;
 
 CREATE OR REPLACE FUNCTION rtmanager.take_block(engine text, game text, want jsonb, first integer) RETURNS void LANGUAGE sql AS $$
   INSERT INTO rtmanager.port_claims AS c (engine_id, address, protocol, port, game_id, container_port)

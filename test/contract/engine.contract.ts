@@ -28,6 +28,10 @@ export interface OpenEngine {
   readonly removeNetwork: () => Promise<void>
   /** Removes it, and makes another one of its name. */
   readonly remakeNetwork: () => Promise<void>
+  /** A port of the host that nobody has. */
+  readonly freePort: () => Promise<number>
+  /** A process of the host listens on that port; answers what ends it. */
+  readonly listen: (port: number, protocol: "tcp" | "udp") => Promise<() => Promise<void>>
   readonly close: () => Promise<void>
 }
 
@@ -53,6 +57,8 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
       const seen = await run((engine) => engine.inspect(id))
       return seen === "gone" ? seen : seen.state
     }
+
+    const look = async (id: string) => assertThere(await run((engine) => engine.inspect(id)))
 
     it("makes, starts, ends and removes a container, each call safe to repeat", async () => {
       const id = await run((engine) => engine.create(template("life1")))
@@ -105,6 +111,45 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
         })
         assert.strictEqual(await state(id), "running")
         await opened.removeBehind(id)
+      }
+    })
+
+    const published = (host: number, protocol: "tcp" | "udp" = "tcp") => ({ container: 8080, protocol, address: "0.0.0.0", host })
+
+    it("publishes the ports that a container is made with, and shows them whether it runs or not", async () => {
+      const ports = [published(await opened.freePort()), published(await opened.freePort(), "udp")]
+      const id = await run((engine) => engine.create(template("port1", { ports })))
+      assert.deepStrictEqual((await look(id)).ports, ports)
+      assert.deepStrictEqual((await run((engine) => engine.start(id))).ports, ports)
+      await opened.killBehind(id)
+      await until("it ends", async () => (await state(id)) === "exited")
+      assert.deepStrictEqual((await look(id)).ports, ports)
+      await run((engine) => engine.remove(id))
+    })
+
+    it("says which port of a start is taken, and by which container or that it is a process", async () => {
+      const port = await opened.freePort()
+      const holder = await run((engine) => engine.create(template("port2", { ports: [published(port)] })))
+      await run((engine) => engine.start(holder))
+      const failing = async (gameId: string, ports: ContainerTemplate["ports"] & {}) => {
+        const id = await run((engine) => engine.create(template(gameId, { ports })))
+        const error = await Effect.runPromise(Effect.flip(opened.engine.start(id)))
+        assert.strictEqual(await state(id), "created")
+        await run((engine) => engine.remove(id))
+        return error
+      }
+      const byContainer = await failing("port3", [published(await opened.freePort(), "udp"), published(port)])
+      assert.deepInclude(byContainer, { reason: "PortTaken", operation: "start" })
+      assert.strictEqual(byContainer.taken?.host, port)
+      assert.deepInclude(byContainer.holder, { id: holder, gameId: "port2", description: `container galaxy-game-port2 (${holder.slice(0, 12)})` })
+      await opened.removeBehind(holder)
+      for (const protocol of ["tcp", "udp"] as const) {
+        const listened = await opened.freePort()
+        const close = await opened.listen(listened, protocol)
+        const byProcess = await failing("port4", [published(listened, protocol)])
+        assert.deepInclude(byProcess, { reason: "PortTaken", taken: { host: listened, protocol } })
+        assert.deepInclude(byProcess.holder, { id: "", gameId: null, description: "a process of the host" })
+        await close()
       }
     })
 
@@ -217,7 +262,6 @@ export const engineContract = (name: string, open: () => Promise<OpenEngine>): v
     })
 
     const made = (gameId: string, command: ReadonlyArray<string>) => run((engine) => engine.create(template(gameId, { spec: { command } })))
-    const look = async (id: string) => assertThere(await run((engine) => engine.inspect(id)))
 
     it("answers how a container is after its start, at once when it ran already", async () => {
       const id = await run((engine) => engine.create(template("start1")))

@@ -3,9 +3,11 @@ import { Effect, Fiber, Stream } from "effect"
 import { tmpdir } from "node:os"
 import type { EngineEvent } from "../../src/engine/ContainerEngine.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
+import { freePort } from "../../scripts/lib/run.ts"
 import { engineContract } from "../contract/engine.contract.ts"
 import { connectEngine } from "../support/badEngine.ts"
 import { environment } from "../support/environment.ts"
+import { listen } from "../support/listen.ts"
 import { until } from "../support/until.ts"
 import { World } from "../support/world.ts"
 
@@ -33,6 +35,8 @@ for (const { host, name } of environment.engines) {
       pauseBehind: (id) => world.docker.getContainer(id).pause().then(() => {}),
       killBehind: (id) => world.docker.getContainer(id).kill().then(() => {}),
       removeBehind: (id) => world.docker.getContainer(id).remove({ force: true, v: true }).then(() => {}),
+      freePort,
+      listen,
       close: async () => {
         await close()
         await world.close()

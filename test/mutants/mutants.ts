@@ -353,5 +353,26 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "message: withoutValues(error.message, { env: contents.env })",
     to: "message: error.message",
     caughtBy: { project: "unit", file: "test/unit/engine/specFiles.test.ts", test: "is taken out of the engine's own words" }
+  },
+  {
+    name: "the ports of a game that runs are given away when another revision of it asks for its own",
+    file: "controllers/game/act/apply.ts",
+    from: "claimFor(seen, target, ports, { keep: true })",
+    to: "claimFor(seen, target, ports)",
+    caughtBy: { project: "unit", file: "test/unit/game/ports.test.ts", test: "is taken down for another only when the ports of that one are the game's" }
+  },
+  {
+    name: "a port that turned out to be taken is asked for again",
+    file: "controllers/game/act/apply.ts",
+    from: "claimed = yield* claimFor(seen, target, settings, { taken })",
+    to: "claimed = yield* claimFor(seen, target, settings)",
+    caughtBy: { project: "unit", file: "test/unit/game/ports.test.ts", test: "is made anew with others where the engine finds some taken" }
+  },
+  {
+    name: "ports are given back while a container that was made with them is kept",
+    file: "controllers/game/decide/ports.ts",
+    from: "const used = containers.flatMap(({ ports }) => ports)",
+    to: "const used = containers.filter((one) => isRunning(one)).flatMap(({ ports }) => ports)",
+    caughtBy: { project: "unit", file: "test/unit/game/ports.test.ts", test: "stay its own while" }
   }
 ]

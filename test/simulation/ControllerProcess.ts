@@ -41,6 +41,8 @@ export const leaseMs = 6000
 export const simulatedInstance = "sim"
 const leaseMarginMs = 500
 const drainMs = 700
+/** More than all games together may have, cooling ones and those in quarantine among them. */
+export const ports = { range: { from: 20_000, to: 20_059 }, address: "0.0.0.0" } as const
 /** Fewer than there are games: some must wait for their turn. */
 export const maxExchanges = 2
 
@@ -91,7 +93,7 @@ const act = ({ engine, store, streams }: Worlds, life: Life, watch: Watch, clock
     guard: Effect.flatMap(term.remainingMs, (leftMs) => leftMs > leaseMarginMs ? Effect.void : Effect.fail(notLeader("change")))
   }
   const acting = Effect.gen(function*() {
-    yield* startActing({ instance: simulatedInstance, workers: 4, maxExchanges, resyncMs, pullPolicy: "if_missing", timing, drainMs, clockSteps })
+    yield* startActing({ instance: simulatedInstance, workers: 4, maxExchanges, resyncMs, pullPolicy: "if_missing", ports, timing, drainMs, clockSteps })
     return yield* Effect.never
   })
   const services = Layer.effect(

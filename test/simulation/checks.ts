@@ -1,10 +1,11 @@
 /** What must hold when faults have stopped and the world has settled. Written from the contract, not from the plan. */
 import { Result } from "effect"
-import { decodeSpec } from "../../src/domain/GameSpec.ts"
+import { decodeSpec, type GameSpec } from "../../src/domain/GameSpec.ts"
 import { specHash } from "../../src/domain/specHash.ts"
 import { alive, type FakeContainer, isOurs, labelNames } from "../support/fakes/container.ts"
 import type { GameRow, RecordRow } from "../support/fakes/database.ts"
 import { topicStreams } from "../support/fakes/StreamsWorld.ts"
+import type { StoreWorld } from "../support/fakes/StoreWorld.ts"
 import type { Worlds } from "./ControllerProcess.ts"
 import { images } from "./script.ts"
 import type { Simulation } from "./world.ts"
@@ -24,11 +25,16 @@ const games = ({ engine, store }: Worlds): ReadonlyArray<string> => [
 ]
 
 /** A row whose container cannot be made, or cannot be kept up: it is tried again and again, as its policy says. */
-export const cannotRun = ({ engine }: Worlds, row: GameRow): boolean => {
+/** Another game has the port that it names. */
+const isHeldByOther = ({ ports }: StoreWorld, gameId: string, { ports: asked = [] }: GameSpec): boolean =>
+  [...ports.values()].some((row) => row.freed_at_ms === null && row.game_id !== gameId && asked.some(({ host }) => host === row.port))
+
+export const cannotRun = ({ engine, store }: Worlds, row: GameRow): boolean => {
   const spec = decodeSpec(row.spec)
   if (Result.isFailure(spec)) return true
   const known = engine.images.get(row.image_ref)
   if (spec.success.pull_policy === "never" && !known?.onHost) return true
+  if (isHeldByOther(store, row.game_id, spec.success)) return true
   return row.image_ref === images.missing || ["unstartable", "missing"].some((word) => spec.success.args?.includes(word))
 }
 
@@ -44,7 +50,22 @@ const brokenGame = (worlds: Simulation, game: string): ReadonlyArray<string> => 
   const main = containers.find(({ id }) => id === record.current_container_id)
   return [
     ...consistent(worlds, row, record, main, containers),
+    ...brokenPorts(worlds, game, record, containers),
     ...(record.status === "removed" ? removed(row, record, containers) : asWanted(worlds, row, record, main))
+  ]
+}
+
+/** What a game has it was made with, and what is kept for it something of it has, or is to have. */
+const brokenPorts = ({ engine, store }: Worlds, game: string, record: RecordRow, containers: ReadonlyArray<FakeContainer>): ReadonlyArray<string> => {
+  const kept = store.portsOf(game).filter(({ engine_id }) => engine_id === engine.engineId).map(({ port, protocol }) => `${protocol} ${port}`)
+  const main = containers.find(({ id }) => id === record.current_container_id)
+  const words = (container: FakeContainer) => container.ports.map(({ host, protocol }) => `${protocol} ${host}`)
+  const idle = record.last_error_code === null ? kept.filter((port) => !containers.some((one) => words(one).includes(port))) : []
+  const told = (record.ports ?? []).map(({ host, protocol }) => `${protocol} ${host}`)
+  return [
+    ...idle.map((port) => `${port} is kept for nothing`),
+    ...(main && alive(main) && isOurs(main) ? words(main).filter((port) => !kept.includes(port)).map((port) => `runs with ${port}, which is not kept for it`) : []),
+    ...(told.join() === (main ? words(main).join() : "") ? [] : [`the record tells of ports ${told.join()}, but its container has ${main && words(main).join()}`])
   ]
 }
 

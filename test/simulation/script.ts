@@ -18,10 +18,14 @@ type Drawn = Omit<Happening, "afterMs">
 type Kind = readonly [weight: number, draw: (random: Random.Random) => Drawn]
 
 export const images = { present: "galaxy/engine:1.4.2", pullable: "galaxy/engine:1.4.3", slow: "galaxy/engine:2.0.0", missing: "galaxy/missing:1.0.0" }
+/** More than one game may ask for it. */
+export const namedPort = 7777
 const games = ["g1", "g2", "g3", "g4", "g5"]
 const specs: ReadonlyArray<Readonly<Record<string, unknown>>> = [
   {}, {}, {}, { env: { MODE: "b" } }, { stop_grace: "1s" }, { stop_signal: "SIGINT", stop_grace: "8s", args: ["stop=4000"] }, { stop_signal: "SIGFOO" }, { args: ["stop=500"] }, { args: ["stop=never"] },
   { args: ["exit=1", "after=700", "times=2"] }, { args: ["exit=0", "after=1500", "times=1"] }, { args: ["oom", "after=900", "times=1"] },
+  { ports: [{ container: 8080 }] }, { ports: [{ container: 8080 }, { container: 9000, protocol: "udp", count: 3 }] }, { ports: [{ container: 8080 }], env: { MODE: "c" } },
+  { ports: [{ container: 8080, host: namedPort }] }, { ports: [{ container: 8080, host: namedPort }, { container: 9000 }], args: ["exit=1", "after=700", "times=2"] },
   { args: ["unstartable"] }, { args: ["missing"] }, { pull_policy: "always" }, { pull_policy: "never" }, { bogus: 1 }, { resources: { memory: "1Ki" } }
 ]
 
@@ -198,6 +202,20 @@ const fate: ReadonlyArray<Kind> = [
       return () => stuck.forEach(({ answers }) => answers.up())
     })
   }],
+  [3, (random) => {
+    const host = pick(random, [namedPort, 20_000, 20_001, 20_003])
+    const protocol = pick(random, ["tcp", "udp"] as const)
+    return spell(`a process listens on ${protocol} ${host}`, between(random, 500, 20_000), ({ engine }) => {
+      const process = { protocol, address: "0.0.0.0", host }
+      engine.processes.push(process)
+      return () => void engine.processes.splice(engine.processes.indexOf(process) >>> 0, 1)
+    })
+  }],
+  [2, (random) => {
+    const host = pick(random, [namedPort, 20_000, 20_002])
+    return act(`docker run -p ${host} by somebody else`, ({ engine }) =>
+      void engine.run({ name: `web-${host}`, image: images.present, ports: [{ container: 80, protocol: "tcp", address: "0.0.0.0", host }] }))
+  }],
   [2, (random) => spell("the engine refuses every change", between(random, 1000, 30_000), ({ engine }) => {
     engine.quirks.refusesChanges = true
     return () => void (engine.quirks.refusesChanges = false)
@@ -288,6 +306,7 @@ export const calm = (simulation: Simulation): Effect.Effect<void, never, Scope.S
     Object.assign(engine.quirks, { emptyList: false, listLagMs: 0, removalMs: 0, refusesChanges: false })
     for (const { line } of [engine.events, store.changes]) Object.assign(line, { mode: "on", loss: 0, maxDelayMs: 0 })
     for (const ref of [images.present, images.pullable, images.slow]) engine.image(ref, { registry: "there" })
+    engine.processes.length = 0
     for (const container of engine.containers) {
       container.answers.up()
       // Names are free again.

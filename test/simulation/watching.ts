@@ -5,13 +5,14 @@
 import { Effect, Result } from "effect"
 import type { Commit } from "../../src/domain/Commit.ts"
 import { decodeSpec } from "../../src/domain/GameSpec.ts"
+import type { HostPort } from "../../src/domain/ports.ts"
 import { specHash } from "../../src/domain/specHash.ts"
 import type { Stopping } from "../../src/domain/RuntimeRecord.ts"
 import type { ContainerEngine } from "../../src/engine/ContainerEngine.ts"
 import type { GameReader, GameState } from "../../src/store/GameReader.ts"
 import type { GameWriter } from "../../src/store/GameWriter.ts"
 import type { EngineWorld } from "../support/fakes/EngineWorld.ts"
-import { labelNames } from "../support/fakes/container.ts"
+import { alive, isOurs, labelNames } from "../support/fakes/container.ts"
 import type { StoreWorld } from "../support/fakes/StoreWorld.ts"
 
 export interface WatchOptions {
@@ -50,8 +51,9 @@ export const makeWatch = ({ engine: host, instance, maxExchanges, store, violate
       commit: (commit) => Effect.suspend(() => {
         const state = loaded.get(commit.gameId)
         if (state) say(commit.gameId, [...mistoldEnds(state, commit), ...wrongIntent(state, commit)])
-        return Effect.tap(writer.commit(commit), () => Effect.sync(() => say(commit.gameId, tooManyExchanges(store, maxExchanges))))
-      })
+        return Effect.tap(writer.commit(commit), () => Effect.sync(() => say(commit.gameId, [...tooManyExchanges(store, maxExchanges), ...lostPorts(host, store, commit.gameId)])))
+      }),
+      claimPorts: (claim) => Effect.tap(writer.claimPorts(claim), () => Effect.sync(() => say(claim.gameId, lostPorts(host, store, claim.gameId))))
     }),
     engine: (engine) => ({
       ...engine,
@@ -59,7 +61,7 @@ export const makeWatch = ({ engine: host, instance, maxExchanges, store, violate
       start: (id) => Effect.suspend(() => {
         const gameId = host.get(id)?.labels[labelNames.gameId]
         trespass(id, "started")
-        if (gameId !== undefined) say(gameId, unaskedStart(host, store, pulledAtMs, gameId, id))
+        if (gameId !== undefined) say(gameId, [...unaskedStart(host, store, pulledAtMs, gameId, id), ...unclaimed(store, host, gameId, id)])
         return engine.start(id)
       }),
       remove: (id) => Effect.suspend(() => {
@@ -106,6 +108,18 @@ const wrongIntent = ({ game, record: before }: GameState, { record }: Commit): R
     : stopping.because === "exchange" && game?.state === "running" && record?.rollout != null
   return isSo ? [] : [`a stop is begun because of the ${stopping.because}, but the row says ${game?.state ?? "nothing"}`]
 }
+
+const isKept = (store: StoreWorld, engineId: string, gameId: string, { address, host, protocol }: HostPort): boolean =>
+  store.portsOf(gameId).some((row) => row.engine_id === engineId && row.port === host && row.protocol === protocol && row.address === address)
+
+/** Ports are the game's before a container of it is started with them. */
+const unclaimed = (store: StoreWorld, host: EngineWorld, gameId: string, id: string): ReadonlyArray<string> =>
+  (host.get(id)?.ports ?? []).flatMap((port) => isKept(store, host.engineId, gameId, port) ? [] : [`it is started with port ${port.host}, which is not the game's`])
+
+/** A container that a controller made and that runs keeps its ports. Whom a list hides it from cannot know better. */
+const lostPorts = (host: EngineWorld, store: StoreWorld, gameId: string): ReadonlyArray<string> =>
+  host.quirks.emptyList ? [] : host.of(gameId).filter((container) => isOurs(container) && alive(container)).flatMap(({ ports }) =>
+    ports.flatMap((port) => isKept(store, host.engineId, gameId, port) ? [] : [`port ${port.host} of a container that runs is not the game's any more`]))
 
 /** Each game with a rollout is down, or about to be. */
 const tooManyExchanges = ({ records }: StoreWorld, most: number): ReadonlyArray<string> => {

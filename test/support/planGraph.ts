@@ -18,7 +18,7 @@ export const key = (world: World): string => {
   const at = (ms: number | null | undefined) => ms == null ? "" : sign(ms - nowMs)
   const looks = (container: ModelContainer) => [
     container.state, container.instance ?? "", container.generation, container.specHash, container.imageRef, container.networkGone === true, container.restartsByItself,
-    container.startError, container.stopSignal, container.stopGraceMs, container.imageId,
+    container.startError, container.stopSignal, container.stopGraceMs, container.imageId, container.ports.map(({ host }) => host),
     container.startedAtMs === null ? "" : container.startedAtMs === record?.startedAtMs,
     container.exit && [container.exit.code, container.exit.oomKilled, container.exit.finishedAtMs === null]
   ]
@@ -35,6 +35,7 @@ export const key = (world: World): string => {
       record.conditions.map(({ reason, status }) => `${status} ${reason}`)
     ],
     world.jobs,
+    world.claims.map(({ host }) => host).sort(),
     // Of a run's beginning and end the record tells; what else was told of its health is told once.
     runEvents.has(world.lastHealth?.type ?? "") ? "" : world.lastHealth?.type,
     world.containers.map(looks),

@@ -2,6 +2,7 @@
 import type { Action } from "../../controllers/game/decide/step.ts"
 import type { PendingJob } from "../../src/domain/Job.ts"
 import { parseDurationMs } from "../../src/domain/Quantity.ts"
+import { isSamePort } from "../../src/domain/ports.ts"
 import type { Row } from "../../src/domain/Row.ts"
 import { assess, fateOf } from "../../controllers/game/observe/assess.ts"
 import { type ModelContainer, planWorld, step as carryOn, type World } from "./planModel.ts"
@@ -31,7 +32,19 @@ export const isOut = (world: World): boolean => isElsewhere(world) || isSilent(w
 export const broken = (world: World): string | undefined => {
   if (isOut(world)) return brokenOutage(world)
   if (world.jobs.length > 0) return "a job has no answer"
+  const ports = brokenPorts(world)
+  if (ports !== undefined) return ports
   return brokenConditions(world) ?? brokenState(world)
+}
+
+/** A port is given back with the last container that was made with it; until then, and while another is to be made, it is the game's. */
+const brokenPorts = ({ claims, containers, record, row }: World): string | undefined => {
+  const used = containers.flatMap(({ ports }) => ports)
+  const idle = claims.filter((claim) => !used.some((port) => isSamePort(port, claim)))
+  const isKept = row?.state === "running" && row.problem === null && record?.lastErrorCode != null
+  if (idle.length > 0 && !isKept) return `port ${idle[0]!.host} is kept for nothing`
+  const lost = containers.filter(isOurs).find(({ id, ports }) => id === record?.currentContainerId && ports.some((port) => !claims.some((claim) => isSamePort(port, claim))))
+  return lost && `container ${lost.id} has a port that is not the game's`
 }
 
 /** The row says something else by now than what the job made of it. */

@@ -2,6 +2,7 @@
 import type { PendingJob } from "../../src/domain/Job.ts"
 import type { Row } from "../../src/domain/Row.ts"
 import { hasObserved, type RecordStatus, type Rollout, type RuntimeRecord, type Stopping } from "../../src/domain/RuntimeRecord.ts"
+import type { PublishedPort } from "../../src/domain/ports.ts"
 import { freshRecord } from "../../controllers/game/record/commit.ts"
 import { conditionsOf, type Meanwhile } from "../../controllers/game/record/conditions.ts"
 import { gameId, type ModelContainer, timing, unknownSignal, wantedImage, type World } from "./planModel.ts"
@@ -19,6 +20,11 @@ const named = <A>(name: string, value: A): Named<A> => ({ name, value })
 
 /** Hash of a row that was made again without triggers, and says something else than any before: its generation is no word of that. */
 const madeAgain = "d0"
+
+/** The port that a row may ask for, and one that another revision of the game had. */
+const ownPort = 7777
+const otherPort = 7776
+const port = (host: number): PublishedPort => ({ container: 8080, protocol: "tcp", address: "0.0.0.0", host })
 
 const rowOf = (state: Row["state"], restartPolicy: Row["restartPolicy"], generation: number, valid: boolean, desiredHash = `d${generation}`): Row => ({
   state, restartPolicy, generation, desiredHash, problem: valid ? null : { path: "spec.foo", message: "is unknown" },
@@ -38,6 +44,10 @@ export const rows: ReadonlyArray<Named<Row | null>> = [
   ...[1, 2].map((generation) => {
     const row = rowOf("running", "always", generation, true)
     return named(`running always${generation === 2 ? " new" : ""}, image always asked for`, { ...row, revision: { ...row.revision, spec: { pull_policy: "always" as const } } })
+  }),
+  ...([["running", "always", 1], ["running", "always", 2], ["running", "never", 1], ["stopped", "always", 2], ["removed", "never", 2]] as const).map(([state, policy, generation]) => {
+    const row = rowOf(state, policy, generation, true)
+    return named(`${state} ${policy}${generation === 2 ? " new" : ""}, with a port`, { ...row, revision: { ...row.revision, spec: { ports: [{ container: 8080, host: ownPort }] } } })
   }),
   ...([["running", "always"], ["running", "never"], ["stopped", "never"], ["removed", "never"]] as const).map(([state, policy]) =>
     named(`${state} ${policy} made again`, rowOf(state, policy, 1, true, madeAgain)))
@@ -185,6 +195,14 @@ const pullsFor = (row: Row | null) =>
 /** The image's name means another one by now. */
 const otherImage = named("pulled, another image", { pull: { _tag: "Pulled", imageId: "i2" } as const, exchangesFull: false })
 
+/** What the ledger keeps for the game: a crash comes between a claim and a container, and between its end and the word of it. */
+const claimsFor = (row: Row | null): ReadonlyArray<Named<ReadonlyArray<PublishedPort>>> =>
+  row?.revision.spec.ports === undefined ? [named("no ports", [])] : [named("its port", [port(ownPort)]), named("both ports", [port(ownPort), port(otherPort)])]
+
+/** What was made with the row's spec has its port, another revision the other one. */
+const withPorts = (row: Row | null, containers: ReadonlyArray<ModelContainer>): ReadonlyArray<ModelContainer> =>
+  row?.revision.spec.ports === undefined ? containers : containers.map((one) => ({ ...one, ports: one.specHash === null ? [] : [port(one.specHash === wanted ? ownPort : otherPort)] }))
+
 /** A record that waits for its next try was not written under `never`. */
 const canBe = (row: Row | null, record: RuntimeRecord | null): boolean =>
   !(row?.restartPolicy === "never" && record?.nextRestartAtMs != null && hasObserved(record, row))
@@ -195,6 +213,7 @@ export interface Case {
   readonly actual: string
   readonly job: string
   readonly pull: string
+  readonly claims: string
   readonly world: World
 }
 
@@ -205,8 +224,10 @@ export function* space(): Generator<Case> {
       for (const actual of actuals) {
         for (const jobs of jobsFor(row.value)) {
           for (const pull of pullsFor(row.value)) {
-            yield { row: row.name, record: record.name, actual: actual.name, job: jobs.name, pull: pull.name,
-              world: worldOf(row.value, record.value, actual.value, jobs.value, pull.value) }
+            for (const claims of claimsFor(row.value)) {
+              yield { row: row.name, record: record.name, actual: actual.name, job: jobs.name, pull: pull.name, claims: claims.name,
+                world: { ...worldOf(row.value, record.value, withPorts(row.value, actual.value), jobs.value, pull.value), claims: claims.value } }
+            }
           }
         }
       }

@@ -69,6 +69,7 @@ leaseContract("in memory", (body) => Effect.runPromise(Effect.gen(function*() {
   })
 }).pipe(Effect.provide(leaseLayer.pipe(Layer.provideMerge(FakeStore.layer))))))
 
+let lastPort = 30_000
 engineContract("in memory", async () => {
   const { close, context } = await build(engineLayer())
   const world = Context.get(context, FakeEngine)
@@ -85,6 +86,12 @@ engineContract("in memory", async () => {
     removeNetwork: async () => void (world.quirks.deadNetworks = 1),
     remakeNetwork: async () => void (world.quirks.deadNetworks = 1),
     removeBehind: async (id) => world.removeByForce(id),
+    freePort: async () => ++lastPort,
+    listen: async (host, protocol) => {
+      const process = { protocol, address: "0.0.0.0", host }
+      world.processes.push(process)
+      return async () => void world.processes.splice(world.processes.indexOf(process), 1)
+    },
     close
   }
 })

@@ -9,8 +9,8 @@ import type { Row } from "../../../src/domain/Row.ts"
 /** No path is longer than this when nothing goes wrong. */
 const maximumSteps = 16
 
-const describeCase = (one: Pick<Case, "row" | "record" | "actual" | "job" | "pull">): string =>
-  `row ${one.row} | record ${one.record} | actual ${one.actual} | ${one.job} | ${one.pull}`
+const describeCase = (one: Pick<Case, "row" | "record" | "actual" | "job" | "pull" | "claims">): string =>
+  `row ${one.row} | record ${one.record} | actual ${one.actual} | ${one.job} | ${one.pull} | ${one.claims}`
 
 interface Node {
   readonly world: World
