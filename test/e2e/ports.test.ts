@@ -1,5 +1,6 @@
 /** Ports of the host that games have: from a range or by name, in blocks, taken by others, and never twice. */
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { createSocket } from "node:dgram"
 import { environment } from "../support/environment.ts"
 import { listen } from "../support/listen.ts"
 import { until } from "../support/until.ts"
@@ -17,6 +18,16 @@ interface Port {
 }
 
 
+const send = (port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const socket = createSocket("udp4")
+    socket.on("error", () => {}).send("x", port, "127.0.0.1", (error) => {
+      socket.close()
+      if (error) reject(error)
+      else resolve()
+    })
+  })
+
 const reach = (port: number) => fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(2000) }).then(({ status }) => status, () => 0)
 
 describe.each(environment.engines)("ports of games on $name", (engine) => {
@@ -24,6 +35,14 @@ describe.each(environment.engines)("ports of games on $name", (engine) => {
   const from = engine === first ? 31_000 : 31_100
   const ports = async (gameId: string): Promise<ReadonlyArray<Port>> => (await world.record(gameId))?.ports ?? []
   const bindings = async (id: string) => (await world.docker.getContainer(id).inspect()).HostConfig.PortBindings as Record<string, Array<{ HostIp: string; HostPort: string }>>
+  /** How many came in that nobody listens for. */
+  const datagrams = async (id: string): Promise<number> => {
+    const exec = await world.docker.getContainer(id).exec({ Cmd: ["cat", "/proc/net/snmp"], AttachStdout: true, Tty: true })
+    let text = ""
+    for await (const chunk of await exec.start({ Tty: true })) text += chunk
+    const [names, values] = text.split(/\r?\n/).filter((line) => line.startsWith("Udp:")).map((line) => line.split(" "))
+    return Number(values![names!.indexOf("NoPorts")])
+  }
   const claims = async (gameId: string): Promise<ReadonlyArray<number>> =>
     (await world.sql`SELECT port FROM rtmanager.port_claims WHERE game_id = ${gameId} AND freed_at IS NULL ORDER BY port`).map(({ port }) => port as number)
   let controller: ControllerProcess
@@ -67,8 +86,8 @@ describe.each(environment.engines)("ports of games on $name", (engine) => {
     await world.sql`DELETE FROM rtmanager.games WHERE game_id = 'p2'`
   })
 
-  it("come in blocks, of both protocols, and all of them are the container's", async () => {
-    await world.insertGame("b1", { spec: { command: ["/bin/sh", "-c", "sleep 600"], ports: [{ container: 9000, protocol: "udp", count: 3 }, { container: 9000, host: from + 60, count: 2 }] } })
+  it("come in blocks, of both protocols, and all of them lead to the container", async () => {
+    await world.insertGame("b1", { spec: { command: ["/bin/sh", "-c", "httpd -p 9000 -h /; httpd -p 9001 -h /; sleep 600"], ports: [{ container: 9000, protocol: "udp", count: 3 }, { container: 9000, host: from + 60, count: 2 }] } })
     const { current_container_id: id } = await world.status("b1", "running")
     const had = await ports("b1")
     const udp = had.filter(({ protocol }) => protocol === "udp").map(({ container, host }) => [container, host])
@@ -78,6 +97,10 @@ describe.each(environment.engines)("ports of games on $name", (engine) => {
     assert.deepStrictEqual(Object.keys(await bindings(id)).sort(), ["9000/tcp", "9000/udp", "9001/tcp", "9001/udp", "9002/udp"])
     const { Ports: shown } = await world.docker.getContainer(id).inspect().then(({ NetworkSettings }) => NetworkSettings)
     assert.strictEqual(shown["9002/udp"]?.[0]?.HostPort, String(base + 2))
+    for (const port of [from + 60, from + 61]) await until(`port ${port} answers`, async () => (await reach(port)) > 0)
+    const before = await datagrams(id)
+    for (const [, port] of udp) await send(port!)
+    await until("they came in", async () => (await datagrams(id)) >= before + udp.length)
   })
 
   it("that a process or another container has are passed over in the range, with who has them noted", async () => {
@@ -156,6 +179,6 @@ describe(`the last 20 ports on ${newest.name}`, () => {
     assert.deepStrictEqual([...new Set(failed.map(({ error_code, error_message }) => `${error_code} ${error_message}`))], ["no_port_free no port (udp) free in RTM_PORT_RANGE 31200-31219"])
     assert.lengthOf(failed, 20)
     const running = await world.docker.listContainers({ filters: { network: [world.network] } })
-    assert.deepStrictEqual(running.flatMap(({ Ports }) => Ports.map(({ PublicPort }) => PublicPort)).sort(), had)
+    assert.deepStrictEqual(running.flatMap(({ Ports }) => Ports.flatMap(({ PublicPort }) => PublicPort ?? [])).sort(), had)
   })
 })

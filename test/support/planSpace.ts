@@ -195,9 +195,12 @@ const pullsFor = (row: Row | null) =>
 /** The image's name means another one by now. */
 const otherImage = named("pulled, another image", { pull: { _tag: "Pulled", imageId: "i2" } as const, exchangesFull: false })
 
-/** What the ledger keeps for the game: a crash comes between a claim and a container, and between its end and the word of it. */
-const claimsFor = (row: Row | null): ReadonlyArray<Named<ReadonlyArray<PublishedPort>>> =>
-  row?.revision.spec.ports === undefined ? [named("no ports", [])] : [named("its port", [port(ownPort)]), named("both ports", [port(ownPort), port(otherPort)])]
+/** What the ledger keeps for the game beside what its containers have: a crash comes between a claim and a container, and after its end. */
+const claimsFor = (row: Row | null, containers: ReadonlyArray<ModelContainer>): ReadonlyArray<Named<ReadonlyArray<PublishedPort>>> => {
+  if (row?.revision.spec.ports === undefined) return [named("no ports", [])]
+  const used = [ownPort, otherPort].filter((host) => containers.some(({ ports }) => ports.some((one) => one.host === host)))
+  return [named("the ports of its containers", used.map(port)), named("both ports", [port(ownPort), port(otherPort)])]
+}
 
 /** What was made with the row's spec has its port, another revision the other one. */
 const withPorts = (row: Row | null, containers: ReadonlyArray<ModelContainer>): ReadonlyArray<ModelContainer> =>
@@ -223,10 +226,11 @@ export function* space(): Generator<Case> {
       if (!canBe(row.value, record.value)) continue
       for (const actual of actuals) {
         for (const jobs of jobsFor(row.value)) {
+          const containers = withPorts(row.value, actual.value)
           for (const pull of pullsFor(row.value)) {
-            for (const claims of claimsFor(row.value)) {
+            for (const claims of claimsFor(row.value, containers)) {
               yield { row: row.name, record: record.name, actual: actual.name, job: jobs.name, pull: pull.name, claims: claims.name,
-                world: { ...worldOf(row.value, record.value, withPorts(row.value, actual.value), jobs.value, pull.value), claims: claims.value } }
+                world: { ...worldOf(row.value, record.value, containers, jobs.value, pull.value), claims: claims.value } }
             }
           }
         }

@@ -3,7 +3,7 @@ import { isRunning, type Observation, type ObservedContainer } from "../../../sr
 import { act, type Finding, record, wait } from "./step.ts"
 import { mainIsRecorded, notAdoptable, rowFor } from "./unrecorded.ts"
 
-const removingAgainMs = 1000
+export const removingAgainMs = 1000
 
 /** Whether an act on it can succeed: the engine is not at work on it, and answers for it. */
 const isReachable = (container: ObservedContainer): boolean => container.state !== "removing" && container.state !== "unresponsive"
