@@ -118,6 +118,12 @@ BEGIN
     END IF;
   EXCEPTION WHEN SQLSTATE 'RTM05' THEN
     GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT;
+    -- Of a game that the database has lost, rows and records, nobody thinks any more: it is looked at.
+    INSERT INTO rtmanager.unsettled (game_id, generation)
+    SELECT DISTINCT c.game_id, 0 FROM rtmanager.port_claims c WHERE c.engine_id = engine AND c.freed_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM rtmanager.games g WHERE g.game_id = c.game_id)
+      AND NOT EXISTS (SELECT 1 FROM rtmanager.runtime_records r WHERE r.game_id = c.game_id)
+    ON CONFLICT DO NOTHING;
     RETURN refusal::jsonb;
   END;
   RETURN jsonb_build_object('firsts', (SELECT coalesce(jsonb_agg(f ORDER BY n), '[]') FROM unnest(firsts) WITH ORDINALITY u (f, n)));
@@ -131,10 +137,12 @@ CREATE OR REPLACE FUNCTION rtmanager.free_ports(game text, freed jsonb) RETURNS 
     AND c.game_id = game AND c.freed_at IS NULL
 $$;
 
--- A game that was removed is surveyed for as long as it holds ports.
+-- A game that was removed, or that the database has lost, is surveyed for as long as it holds ports.
 CREATE OR REPLACE FUNCTION rtmanager.mind_ports(game text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM rtmanager.runtime_records r WHERE r.game_id = game AND r.status = 'removed') THEN
+  IF EXISTS (SELECT 1 FROM rtmanager.runtime_records r WHERE r.game_id = game AND r.status <> 'removed')
+    OR (EXISTS (SELECT 1 FROM rtmanager.games g WHERE g.game_id = game)
+      AND NOT EXISTS (SELECT 1 FROM rtmanager.runtime_records r WHERE r.game_id = game)) THEN
     RETURN;
   ELSIF EXISTS (SELECT 1 FROM rtmanager.port_claims c WHERE c.game_id = game AND c.freed_at IS NULL) THEN
     INSERT INTO rtmanager.unsettled (game_id, generation) VALUES (game, 0) ON CONFLICT DO NOTHING;

@@ -128,6 +128,17 @@ export const portTests = (open: Open): void => {
     assert.deepStrictEqual(await surveyAll(opened), [])
   }))
 
+  it("surveys a game that the database has lost when its ports are missed, until they are given back", on(async (opened, run) => {
+    const claim = claiming(opened, run)
+    await claim("g1", [want({ count: 20 })])
+    assert.deepStrictEqual(await surveyAll(opened), [])
+    await opened.insert("g2", image)
+    assert.strictEqual(await claim("g2", [want()]), "none for 8080: the range")
+    assert.deepStrictEqual((await surveyAll(opened)).map(({ claims, game: row, gameId, record }) => [gameId, row?.state, record, claims.length]), [[g1, undefined, null, 20], [game("g2"), "running", null, 0]])
+    await freeing(opened, run)("g1", Array.from({ length: 20 }, (_, n) => host(20_000 + n)))
+    assert.deepStrictEqual((await surveyAll(opened)).map(({ gameId }) => gameId), [game("g2")])
+  }))
+
   it("gives nothing to a controller whose term is over", on(async (opened) => {
     const next = await opened.takeOver()
     const claim = { gameId: g1, engineId: "e1", wants: [want({ host: 7777 })], range: undefined, keep: false, taken: [] }

@@ -161,6 +161,7 @@ export class StoreWorld {
       this.#fence(epoch, "claim_ports")
       const { answer, written } = claimIn(this.ports, claim, this.nowMs)
       for (const [key, row] of written) this.#journal.put(this.ports, key, row)
+      if ("missing" in answer) this.#mindLost(claim.engine_id)
       return answer
     })
   }
@@ -284,9 +285,18 @@ export class StoreWorld {
     }
   }
 
-  /** A game that was removed is surveyed for as long as it holds ports. */
+  /** Of a game that the database has lost nobody thinks any more: it is looked at. */
+  #mindLost(engineId: string): void {
+    for (const { engine_id, freed_at_ms, game_id: gameId } of this.ports.values()) {
+      const isLost = gameId !== null && engine_id === engineId && freed_at_ms === null && !this.games.has(gameId) && !this.records.has(gameId)
+      if (isLost && !this.#unsettled.has(gameId)) this.#journal.put(this.#unsettled, gameId, 0)
+    }
+  }
+
+  /** A game that was removed, or that the database has lost, is surveyed for as long as it holds ports. */
   #mindPorts(gameId: string): void {
-    if (this.records.get(gameId)?.status !== "removed") return
+    const record = this.records.get(gameId)
+    if (record === undefined ? this.games.has(gameId) : record.status !== "removed") return
     if (this.portsOf(gameId).length === 0) this.#journal.delete(this.#unsettled, gameId)
     else if (!this.#unsettled.has(gameId)) this.#journal.put(this.#unsettled, gameId, 0)
   }

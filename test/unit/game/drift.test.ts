@@ -46,7 +46,16 @@ const looksAt = (given: Partial<Given>): ReadonlyArray<Due> => {
   return differing([{ gameId, ...survey, record }], list, { ...options, engineId })
 }
 
+const claim = (host: number, engineId = "e1"): ClaimedPort => ({ engineId, protocol: "tcp", address: "0.0.0.0", host })
+const published = { container: 8080, protocol: "tcp", address: "0.0.0.0", host: 7777 } as const
+
 const left: Cases = [{
+  name: "a game that runs with its ports", because: "a resync costs nothing for them either",
+  given: { record: running({ ports: [published] }), claims: [claim(7777)] }
+}, {
+  name: "a game with ports of another engine", because: "that engine alone can say that nothing has them",
+  given: { game: stopWanted(), record: bare({ observedGeneration: 2 }), list: [], claims: [claim(7777, "e2")] }
+}, {
   name: "a game that runs as its row says", because: "a resync of thousands of quiet games costs one list and one query (11)",
   given: {}
 }, {
@@ -101,6 +110,15 @@ const due: ReadonlyArray<Case & { readonly inMs: number }> = [{
 const observed = (observedGeneration: number) => ({ observedGeneration, observedHash: "d" })
 
 const lookedAt: Cases = [{
+  name: "a stopped game of which nothing but its ports is left", because: "whoever saw its container go may have died before he gave them back",
+  given: { game: stopWanted(), record: bare({ observedGeneration: 2 }), list: [], claims: [claim(7777)] }
+}, {
+  name: "a game that runs and keeps a port for nothing", because: "the container that it was for is not to be made any more",
+  given: { record: running({ ports: [published] }), claims: [claim(7777), claim(7778)] }
+}, {
+  name: "a game that the database has lost, but for its ports", because: "nobody else would ever ask for them back",
+  given: { game: null, record: null, list: [], claims: [claim(7777)] }
+}, {
   name: "a finished game whose row was made again with something else", because: "no trigger tells of it, and its generation says nothing",
   given: { game: never({ desiredHash: "other" }), record: bare(observed(1)), list: [] }
 }, {
