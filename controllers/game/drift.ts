@@ -1,5 +1,6 @@
 /** Whether a game differs from its row as far as a list and a survey show. Pure: it asks the decision, and only acts on nothing. */
-import { emptySpec, type PullPolicy } from "../../src/domain/GameSpec.ts"
+import { Result } from "effect"
+import { decodeSpec, emptySpec, type PullPolicy } from "../../src/domain/GameSpec.ts"
 import type { GameId } from "../../src/domain/GameId.ts"
 import type { FoundContainer } from "../../src/domain/Observation.ts"
 import type { Row } from "../../src/domain/Row.ts"
@@ -113,14 +114,14 @@ const dueInMs = ({ claims, game, gameId, pendingJobs, record }: SurveyRow, own: 
   return step._tag === "Wait" ? step.againMs ?? undefined : 0
 }
 
-/** A survey has no specs: what was carried out, or refused, is taken to be what the row asks for. */
-const rowOf = ({ desiredHash, generation, imageRef, restartPolicy, state }: SurveyRow["game"] & {}, record: SurveyRow["record"]): Row => ({
+/** A survey has of a spec only how the game is restarted: what was carried out, or refused, is taken to be what the row asks for. */
+const rowOf = ({ desiredHash, generation, imageRef, restartPolicy, spec, state }: SurveyRow["game"] & {}, record: SurveyRow["record"]): Row => ({
   state,
   restartPolicy,
   generation,
   desiredHash,
   problem: record?.lastErrorCode === "start_config_invalid" ? { path: "", message: record.lastErrorMessage ?? "" } : null,
-  revision: { imageRef, spec: emptySpec, specHash: record?.specHash ?? unknownHash }
+  revision: { imageRef, spec: Result.getOrElse(decodeSpec(spec), () => emptySpec), specHash: record?.specHash ?? unknownHash }
 })
 
 const unknownHash = "unknown"

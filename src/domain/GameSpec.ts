@@ -5,6 +5,7 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import { isOwnLabel } from "./labels.ts"
 import { Ports } from "./portSpec.ts"
+import { RestartSpec } from "./RestartSpec.ts"
 import { Env } from "./spec/env.ts"
 import { doubledTarget, mountFields } from "./spec/mounts.ts"
 import type { SpecProblem } from "./spec/problem.ts"
@@ -55,6 +56,7 @@ export const GameSpec = Schema.Struct({
   stop_signal: field(Signal, "Signal that asks the game to end.", "the image's, else `SIGTERM`"),
   stop_grace: field(Duration, "From the stop signal to SIGKILL, e.g. `30s`; `0s`: at once.", "`RTM_STOP_GRACE`"),
   pull_policy: field(PullPolicy, "When the image is pulled; `always`: before each start, in place too.", "`RTM_IMAGE_PULL_POLICY`"),
+  restart: field(RestartSpec, "When it is restarted, and after which ends it is not."),
   registry_auth: field(Name, "Login for the image's registry: `RTM_REGISTRY_AUTH_ROOT`/name/config.json, as `docker login` writes it.", "that of `DOCKER_CONFIG`"),
   security: field(Security, "What the game may do beyond the hardening that all have, and less."),
   logging: field(Logging, "Where its output goes.")

@@ -10,7 +10,7 @@ import type { PendingJob } from "./Job.ts"
 import type { HostPort, PublishedPort } from "./ports.ts"
 import type { Revision, Row } from "./Row.ts"
 import type { RuntimeRecord } from "./RuntimeRecord.ts"
-import type { Timing } from "./Timing.ts"
+import type { Backoff, Timing } from "./Timing.ts"
 
 /** `unresponsive`: the engine lists it and does not answer for it. Everything else is the engine's own word. */
 export type FoundState = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead" | "unresponsive"
@@ -92,6 +92,9 @@ export interface Target extends Revision {
   readonly generation: number
   readonly pullPolicy: PullPolicy
   readonly stopGraceMs: number
+  readonly backoff: Backoff
+  /** Exit codes that it is never restarted on. */
+  readonly neverOn: ReadonlyArray<number>
 }
 
 export type ObservedState = Exclude<FoundState, "restarting">

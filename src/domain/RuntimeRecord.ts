@@ -83,6 +83,8 @@ export interface RuntimeRecord {
   readonly lastErrorMessage: string | null
   readonly exitCode: number | null
   readonly oomKilled: boolean
+  /** It ended with an exit code that its row never restarts on: not started again until the row changes or a job asks. */
+  readonly finalExit: boolean
   /** When the container's process started, by the engine's clock. */
   readonly startedAtMs: number | null
   readonly stoppedAtMs: number | null

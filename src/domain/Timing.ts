@@ -7,11 +7,16 @@ export interface Timing {
   readonly backoff: Backoff
 }
 
-/** Restarts and failed starts wait `baseMs`, doubled each time up to `maxMs`, and begin anew after `stableMs` up. */
+/**
+ * Restarts and failed starts wait `baseMs`, doubled each time up to `maxMs`, and begin anew after `stableMs` up. Each wait is longer by up
+ * to the share `jitter` of it, by game and count: what fell together does not start together.
+ */
 export interface Backoff {
   readonly baseMs: number
   readonly maxMs: number
   readonly stableMs: number
+  /** 0: none. */
+  readonly jitter: number
 }
 
-export const defaultBackoff: Backoff = { baseMs: 1000, maxMs: 300_000, stableMs: 600_000 }
+export const defaultBackoff: Backoff = { baseMs: 1000, maxMs: 300_000, stableMs: 600_000, jitter: 0.2 }

@@ -3,7 +3,7 @@
  *
  * It is kept on the container (`com.galaxy.spec_hash`) and compared with the row's. A release that computes it otherwise
  * adds a version and keeps the old ones, because an upgrade must not recreate a container whose row did not change:
- * NEVER edit the body of a version that was released; `test/unit/domain/specHash.golden.json` holds their values. What a file holds is
+ * NEVER edit the body of a version that was released, but to leave out a new field that changes in place, which no old spec has; `test/unit/domain/specHash.golden.json` holds their values. What a file holds is
  * not in it (`env` from files, profiles): only the name is, and the next container reads what is there then.
  */
 import { createHash } from "node:crypto"
@@ -25,7 +25,7 @@ const canonical = (value: unknown): string => {
 }
 
 const versions: Record<string, (imageRef: string, spec: GameSpec) => string> = {
-  v1: (imageRef, { stop_grace: _grace, pull_policy: _pull, registry_auth: _login, ...runs }) =>
+  v1: (imageRef, { stop_grace: _grace, pull_policy: _pull, registry_auth: _login, restart: _restart, ...runs }) =>
     createHash("sha256").update(canonical({ image: imageRef, spec: withoutEmpty(runs) })).digest("hex").slice(0, 32)
 }
 

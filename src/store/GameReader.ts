@@ -26,10 +26,10 @@ export interface GameState {
   readonly claims: ReadonlyArray<ClaimedPort>
 }
 
-/** One game in the sweep's survey: what decides whether it differs, without the spec. */
+/** One game in the sweep's survey: what decides whether it differs. Of its `spec` only `restart`. */
 export interface SurveyRow {
   readonly gameId: GameId
-  readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation" | "desiredHash"> | null
+  readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation" | "desiredHash" | "spec"> | null
   readonly record: RuntimeRecord | null
   /** Whether any waits, as 0 or 1: a game may have a hundred thousand. */
   readonly pendingJobs: number
@@ -80,7 +80,7 @@ export const fromTheStart = ""
 export class GameReader extends Context.Service<GameReader, {
   readonly load: (gameId: GameId) => Effect.Effect<GameState, StoreError>
   /**
-   * A page of games, by their ids: one statement, no specs; what it costs does not grow with the settled ones. A game whose row
+   * A page of games, by their ids: one statement, of specs only `restart`; what it costs does not grow with the settled ones. A game whose row
    * or record cannot be decoded is left out and logged: `load` says so too.
    */
   readonly survey: (part: SurveyPart, after: string) => Effect.Effect<SurveyPage, StoreError>

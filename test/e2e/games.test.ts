@@ -222,7 +222,7 @@ describe.each(environment.engines)("a game on $name", (engine) => {
       const found = await world.record("loop1")
       return found?.restart_count === 3 && found.status === "stopped" ? found : undefined
     })
-    assert.deepInclude(record.conditions.find(({ type }: { type: string }) => type === "Progressing"), { status: "True", reason: "BackOff" })
+    assert.deepInclude(record.conditions.find(({ type }: { type: string }) => type === "Progressing"), { status: "True", reason: "CrashLoopBackOff" })
     const nextMs = record.next_restart_at - record.stopped_at
     assert.isTrue(nextMs >= 8000 && nextMs < 11_000, String(nextMs))
     await world.sql`DELETE FROM rtmanager.games WHERE game_id = 'loop1'`

@@ -78,7 +78,7 @@ describe.each(environment.engines)("refusals of $name", (engine) => {
       assert.lengthOf(await intents(gameId), 1)
       assert.lengthOf(await world.results(job), 1)
       assert.deepStrictEqual(await world.health(gameId), [])
-      assert.strictEqual((await progress(gameId))?.reason, "BackOff")
+      assert.strictEqual((await progress(gameId))?.reason, "CrashLoopBackOff")
       await world.sql`UPDATE rtmanager.games SET spec = '{}' WHERE game_id = ${gameId}`
       await world.status(gameId, "running")
       assert.lengthOf(await world.containers(gameId), 1)

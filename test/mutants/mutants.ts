@@ -54,6 +54,20 @@ export const mutants: ReadonlyArray<Mutant> = [
     caughtBy: { project: "unit", file: "test/unit/installation.test.ts", test: "acts on nothing where its database is a replica" }
   },
   {
+    name: "games that fell together start together",
+    file: "controllers/game/decide/backoff.ts",
+    from: "fraction(`${seen.gameId} ${times}`)",
+    to: "fraction(`${times}`)",
+    caughtBy: { project: "unit", file: "test/unit/game/backoff.test.ts", test: "does not start a thousand games together" }
+  },
+  {
+    name: "the policy restarts on an exit code that its row never restarts on",
+    file: "controllers/game/decide/restart.ts",
+    from: " && !end.finalExit",
+    to: "",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "leaves a game that ended for good" }
+  },
+  {
     name: "a time in the future is waited for",
     file: "controllers/game/decide/rules.ts",
     from: ",\n  ClockSetBack: clockSetBack",

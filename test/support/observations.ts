@@ -29,7 +29,7 @@ const startedAtMs = now - minute
 export const timing: Timing = {
   stopGraceMs: 30 * second,
   retentionMs: 720 * hour,
-  backoff: { baseMs: second, maxMs: 5 * minute, stableMs: 10 * minute }
+  backoff: { baseMs: second, maxMs: 5 * minute, stableMs: 10 * minute, jitter: 0 }
 }
 
 /** The row, flat. */

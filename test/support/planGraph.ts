@@ -4,6 +4,7 @@
  * change.
  */
 import { writtenBy } from "../../controllers/game/decide/clockSetBack.ts"
+import { assess } from "../../controllers/game/observe/assess.ts"
 import { answerAgain, fallSilent, type ModelContainer, pass, planWorld, step, switchEngine, timing, type World } from "./planModel.ts"
 import { graceMs } from "./planPromises.ts"
 
@@ -28,9 +29,9 @@ export const key = (world: World): string => {
       record.status, ids.get(record.currentContainerId ?? "") ?? (record.currentContainerId === null ? "" : "lost"),
       record.engineId, record.specHash, record.observedGeneration, record.observedHash, Math.min(record.restartCount, 2),
       at(record.nextRestartAtMs), Math.min(record.failureCount, 2), record.lastErrorCode, record.lastErrorReason,
-      record.exitCode, record.oomKilled,
+      record.exitCode, record.oomKilled, record.finalExit,
       record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + graceMs(world))],
-      record.rollout?.phase, record.refused !== null, writtenBy(record, nowMs, timing) === record,
+      record.rollout?.phase, record.refused !== null, writtenBy(record, assess(world)) === record,
       record.stoppedAtMs === null ? "" : at(record.stoppedAtMs + timing.retentionMs),
       record.conditions.map(({ reason, status }) => `${status} ${reason}`)
     ],

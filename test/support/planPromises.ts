@@ -94,7 +94,7 @@ const brokenState = (world: World): string | undefined => {
   if (row.problem !== null) return record.lastErrorCode === "start_config_invalid" ? undefined : "an invalid spec is not told"
   const isOfAnotherRow = record.observedHash !== null && record.observedHash !== row.desiredHash
   if (record.observedGeneration !== row.generation || isOfAnotherRow) return "what the row says was not carried out"
-  if (row.restartPolicy === "always" && record.status !== "running") return "policy always, but it does not run"
+  if (row.restartPolicy === "always" && record.status !== "running" && !record.finalExit) return "policy always, but it does not run"
   if (record.status === "running" && record.lastErrorCode === null && record.specHash !== row.revision.specHash) return "runs something else than the row says"
   return undefined
 }
@@ -172,9 +172,11 @@ export const mistold = (before: World, after: World): string | undefined => {
   for (const { containerId, details, type } of after.told) {
     const { expected, because } = details
     if (type !== "container_exited" && type !== "container_oom") continue
-    if (expected !== wanted) return `${type} is told as ${expected ? "expected" : "unexpected"}`
-    if (because !== record?.stopping?.because) return `${type} is told because of ${because}`
     const exit = before.containers.find(({ id }) => id === containerId)?.exit
+    if (expected !== wanted) return `${type} is told as ${expected ? "expected" : "unexpected"}`
+    const isFinal = !wanted && exit?.finishedAtMs != null && row.revision.spec.restart?.never_on?.includes(exit.code) === true
+    if ((after.record?.finalExit === true) !== isFinal) return `its exit is ${isFinal ? "not " : ""}taken for final`
+    if (because !== record?.stopping?.because) return `${type} is told because of ${because}`
     const isOom = exit?.oomKilled === true && exit.code === 137
     if ((type === "container_oom") !== isOom) return `${type} is told of a game that was ${isOom ? "" : "not "}killed for its memory`
     if ((details.oom_in_container === true) !== (exit?.oomKilled === true && !isOom)) return "the kill of a child is told wrongly"

@@ -31,6 +31,9 @@ const rowOf = (state: Row["state"], restartPolicy: Row["restartPolicy"], generat
   revision: { imageRef: wantedImage, spec: {}, specHash: wanted }
 })
 
+const usual = rowOf("running", "always", 1, true)
+const neverOn1: Row = { ...usual, revision: { ...usual.revision, spec: { restart: { never_on: [1] } } } }
+
 export const rows: ReadonlyArray<Named<Row | null>> = [
   named("no row", null),
   ...(["running", "stopped", "removed"] as const).flatMap((state) =>
@@ -49,6 +52,7 @@ export const rows: ReadonlyArray<Named<Row | null>> = [
     const row = rowOf(state, policy, generation, true)
     return named(`${state} ${policy}${generation === 2 ? " new" : ""}, with a port`, { ...row, revision: { ...row.revision, spec: { ports: [{ container: 8080, host: ownPort }] } } })
   }),
+  named("running always, never on 1", neverOn1),
   ...([["running", "always"], ["running", "never"], ["stopped", "never"], ["removed", "never"]] as const).map(([state, policy]) =>
     named(`${state} ${policy} made again`, rowOf(state, policy, 1, true, madeAgain)))
 ]
@@ -85,6 +89,7 @@ export const records: ReadonlyArray<Named<RuntimeRecord | null>> = [
   named("running, unresponsive", known("running", held, unknown("ContainerUnresponsive"))),
   named("stopped, exit 0", known("stopped", ended(0, 1000))),
   named("stopped, exit 1, back-off", known("stopped", { ...ended(1, 1000), nextRestartAtMs: startMs + 4000, restartCount: 3 })),
+  named("stopped, exit 1, for good", known("stopped", { ...ended(1, 1000), finalExit: true })),
   named("stopped, exit 0, of a later generation", known("stopped", { ...ended(0, 1000), observedGeneration: 3 })),
   named("running, recorded by an older version", known("running", { ...held, observedHash: null })),
   named("stopped long ago", known("stopped", ended(0, 721 * 3_600_000))),

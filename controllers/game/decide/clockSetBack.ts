@@ -4,14 +4,16 @@
  */
 import type { Observation } from "../../../src/domain/Observation.ts"
 import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
-import type { Timing } from "../../../src/domain/Timing.ts"
+import { hasObserved } from "../../../src/domain/RuntimeRecord.ts"
 import { longestWaitMs } from "./restart.ts"
 import { type Finding, record } from "./step.ts"
 
-/** The record as if each of its times had been written by `nowMs`; the same one where nothing is wrong. */
-export const writtenBy = (before: RuntimeRecord, nowMs: number, { backoff }: Timing): RuntimeRecord => {
+/** The record as if each of its times had been written by now; the same one where nothing is wrong. */
+export const writtenBy = (before: RuntimeRecord, seen: Observation): RuntimeRecord => {
+  const { desired, nowMs } = seen
   const { nextRestartAtMs, stoppedAtMs, stopping } = before
-  const dueByMs = nowMs + longestWaitMs(before, backoff)
+  // A row that says something new may have another curve, and begins anew at once.
+  const dueByMs = desired !== null && !hasObserved(before, desired) ? Infinity : nowMs + longestWaitMs(seen, before)
   const isSound = !(stoppedAtMs !== null && stoppedAtMs > nowMs) && !(nextRestartAtMs !== null && nextRestartAtMs > dueByMs) &&
     !(stopping !== null && Math.max(stopping.sinceMs, stopping.signalledAtMs ?? 0) > nowMs)
   return isSound ? before : {
@@ -29,7 +31,7 @@ export const writtenBy = (before: RuntimeRecord, nowMs: number, { backoff }: Tim
 export const clockSetBack = (seen: Observation): Finding | undefined => {
   const before = seen.record
   if (before === null || before.status === "removed") return undefined
-  const { nextRestartAtMs, stoppedAtMs, stopping } = writtenBy(before, seen.nowMs, seen.timing)
+  const { nextRestartAtMs, stoppedAtMs, stopping } = writtenBy(before, seen)
   const isSound = nextRestartAtMs === before.nextRestartAtMs && stoppedAtMs === before.stoppedAtMs && stopping === before.stopping
   return isSound ? undefined : record(seen, "ClockSetBack", { record: { nextRestartAtMs, stoppedAtMs, stopping } })
 }

@@ -7,7 +7,7 @@
 import type { RestartPolicy } from "../../../src/domain/Game.ts"
 import type { Observation } from "../../../src/domain/Observation.ts"
 import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
-import type { Backoff } from "../../../src/domain/Timing.ts"
+import { backoffMs, curveOf } from "./backoff.ts"
 import { hasNewWish } from "./jobs.ts"
 
 /** How the last run ended, or that the last start failed. */
@@ -20,17 +20,17 @@ export const startsAgain: Readonly<Record<RestartPolicy, Readonly<Record<RunEnd,
   never: { "ended well": false, "ended badly": false, oom: false, "end unknown": false, "start failed": false }
 }
 
-type End = Pick<RuntimeRecord, "exitCode" | "oomKilled" | "failureCount">
+type End = Pick<RuntimeRecord, "exitCode" | "oomKilled" | "failureCount" | "finalExit">
 
 /** An exit code that the engine lost, and a game that never ran, have no known end. */
-export const runEnd = ({ exitCode, failureCount, oomKilled }: End): RunEnd =>
+export const runEnd = ({ exitCode, failureCount, oomKilled }: Omit<End, "finalExit">): RunEnd =>
   failureCount > 0 ? "start failed" : oomKilled ? "oom" : exitCode === null ? "end unknown" : exitCode === 0 ? "ended well" : "ended badly"
 
 /** Whether the policy alone keeps the game running, after a run that ended like `end`. */
 const keepsRunning = ({ desired }: Observation, end: End): boolean =>
-  desired?.state === "running" && desired.problem === null && startsAgain[desired.restartPolicy][runEnd(end)]
+  desired?.state === "running" && desired.problem === null && !end.finalExit && startsAgain[desired.restartPolicy][runEnd(end)]
 
-const noEnd: End = { exitCode: null, oomKilled: false, failureCount: 0 }
+const noEnd: End = { exitCode: null, oomKilled: false, failureCount: 0, finalExit: false }
 
 /** Whether a start is due now or later. */
 export const startWanted = (seen: Observation): boolean =>
@@ -43,8 +43,8 @@ export const isExchanging = ({ desired, record }: Observation): boolean => desir
 /** When the next start may be tried; now for a new wish. */
 export const startDueAtMs = (seen: Observation): number => hasNewWish(seen) ? seen.nowMs : seen.record?.nextRestartAtMs ?? seen.nowMs
 
-/** `base x 2^times`, at most `max`. */
-export const backoffMs = ({ baseMs, maxMs }: Backoff, times: number): number => Math.min(maxMs, baseMs * 2 ** Math.min(times, 30))
+/** An exit code on which its row never restarts it; one that the engine lost is none. */
+export const isFinalExit = ({ target }: Observation, exitCode: number | null): boolean => exitCode !== null && target !== null && target.neverOn.includes(exitCode)
 
 /** A name that somebody else holds comes free without an event that we would see: look often. */
 const heldNameMaxMs = 10_000
@@ -52,13 +52,13 @@ const heldNameMaxMs = 10_000
 /** When a start that failed for `reason`, after `failures` others in a row, is tried again; null: never. */
 export const retryAtMs = (seen: Observation, reason: string, failures: number): number | null => {
   if (seen.desired?.restartPolicy === "never") return null
-  const waitMs = backoffMs(seen.timing.backoff, failures)
+  const waitMs = backoffMs(seen, failures)
   return seen.nowMs + (reason === "NameTaken" ? Math.min(waitMs, heldNameMaxMs) : waitMs)
 }
 
-/** The longest that `nextRestartAtMs` of such a record can lie ahead when it is written. */
-export const longestWaitMs = ({ failureCount, lastErrorReason, restartCount }: RuntimeRecord, backoff: Backoff): number => {
-  const waitMs = backoffMs(backoff, Math.max(failureCount - 1, restartCount))
+/** The longest that `nextRestartAtMs` of its record can lie ahead when it is written. */
+export const longestWaitMs = (seen: Observation, { failureCount, lastErrorReason, restartCount }: RuntimeRecord): number => {
+  const waitMs = Math.max(backoffMs(seen, failureCount - 1), backoffMs(seen, restartCount))
   return failureCount > 0 && restartCount === 0 && lastErrorReason === "NameTaken" ? Math.min(waitMs, heldNameMaxMs) : waitMs
 }
 
@@ -69,8 +69,7 @@ export const restartAfter = (
   end: End & { readonly endedAtMs: number }
 ): Pick<RuntimeRecord, "restartCount" | "nextRestartAtMs"> => {
   if (!keepsRunning(seen, end)) return { restartCount: 0, nextRestartAtMs: null }
-  const { backoff } = seen.timing
   const upMs = end.endedAtMs - (before.startedAtMs ?? seen.nowMs)
-  const count = upMs >= backoff.stableMs ? 0 : before.restartCount
-  return { restartCount: count, nextRestartAtMs: seen.nowMs + backoffMs(backoff, count) }
+  const count = upMs >= curveOf(seen).stableMs ? 0 : before.restartCount
+  return { restartCount: count, nextRestartAtMs: seen.nowMs + backoffMs(seen, count) }
 }

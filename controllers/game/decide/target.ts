@@ -1,6 +1,7 @@
 /** Which revision is to run. The only place that reads the row's image and spec; rules see the `Target`. Pure. */
 import type { PullPolicy } from "../../../src/domain/GameSpec.ts"
 import type { Target } from "../../../src/domain/Observation.ts"
+import { backoffOf } from "../../../src/domain/RestartSpec.ts"
 import type { Row } from "../../../src/domain/Row.ts"
 import { parseDurationMs } from "../../../src/domain/Quantity.ts"
 import { matchesSpec } from "../../../src/domain/specHash.ts"
@@ -10,7 +11,9 @@ export const targetOf = ({ generation, revision }: Row, pullPolicy: PullPolicy, 
   ...revision,
   generation,
   pullPolicy: revision.spec.pull_policy ?? pullPolicy,
-  stopGraceMs: parseDurationMs(revision.spec.stop_grace ?? "") ?? timing.stopGraceMs
+  stopGraceMs: parseDurationMs(revision.spec.stop_grace ?? "") ?? timing.stopGraceMs,
+  backoff: backoffOf(revision.spec.restart, timing.backoff),
+  neverOn: revision.spec.restart?.never_on ?? []
 })
 
 /** What runs somewhere: its spec hash where that is known, else its image. */

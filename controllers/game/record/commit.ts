@@ -28,6 +28,7 @@ export const freshRecord = (gameId: GameId): RuntimeRecord => ({
   lastErrorMessage: null,
   exitCode: null,
   oomKilled: false,
+  finalExit: false,
   startedAtMs: null,
   stoppedAtMs: null,
   stopping: null,

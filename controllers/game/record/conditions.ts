@@ -71,6 +71,7 @@ const ready = (record: RuntimeRecord, { unknown }: Meanwhile): Omit<Told, "type"
   if (record.status === "removed") return no("Removed")
   if (record.status === "running") return record.stopping === null ? { status: "True", reason: "ContainerRunning", message: "" } : no("Stopping")
   if (record.lastErrorCode !== null) return no(record.lastErrorReason ?? record.lastErrorCode, record.lastErrorMessage ?? "")
+  if (record.finalExit) return no("NeverOn", `exit code ${record.exitCode}, on which it is never restarted`)
   return record.exitCode === null ? no("ContainerStopped") : no("ContainerExited", `exit code ${record.exitCode}`)
 }
 
@@ -81,7 +82,12 @@ const progressing = (record: RuntimeRecord, { progress }: Meanwhile): Progress =
   if (record.stopping !== null) return yes("Stopping")
   if (progress) return progress
   if (record.nextRestartAtMs === null) return { status: "False", reason: "Settled", message: "" }
-  return yes("BackOff", `next try at ${new Date(record.nextRestartAtMs).toISOString()}`)
+  const next = `next try at ${new Date(record.nextRestartAtMs).toISOString()}`
+  return inARow(record) < 2 ? yes("BackOff", next) : yes("CrashLoopBackOff", `${next}, after ${inARow(record)} in a row that ended or could not be started`)
 }
+
+/** Runs and starts that came to nothing, without a stable run since. An image that cannot be had is no crash, nor is a change that waits. */
+const inARow = ({ failureCount, lastErrorCode, restartCount, status }: RuntimeRecord): number =>
+  status === "running" || lastErrorCode === "image_pull_failed" ? 0 : failureCount + (restartCount > 0 || failureCount === 0 ? restartCount + 1 : 0)
 
 export const specProblemText = (problem: SpecProblem): string => problem.path === "" ? problem.message : `${problem.path}: ${problem.message}`

@@ -9,14 +9,14 @@ import type { Operation, OperationKind } from "../../../src/domain/Operation.ts"
 import { hasObserved, type RolloutPhase, type RuntimeRecord, type StopCause } from "../../../src/domain/RuntimeRecord.ts"
 import { named } from "../../../src/domain/portSpec.ts"
 import { hasNewWish } from "../decide/jobs.ts"
-import { isExchanging, restartAfter, retryAtMs } from "../decide/restart.ts"
+import { isExchanging, isFinalExit, restartAfter, retryAtMs } from "../decide/restart.ts"
 import { isTarget } from "../decide/target.ts"
 import type { Change, RecordChange } from "./change.ts"
 import { operation } from "./operations.ts"
 
 export const noFailure = { failureCount: 0, lastErrorCode: null, lastErrorReason: null, lastErrorMessage: null, nextRestartAtMs: null }
 
-export const cleanSlate = { ...noFailure, restartCount: 0 }
+export const cleanSlate = { ...noFailure, restartCount: 0, finalExit: false }
 
 /** The record is about what the row says now. */
 export const observing = ({ desiredHash, generation }: Desired): RecordChange => ({ observedGeneration: generation, observedHash: desiredHash })
@@ -90,6 +90,7 @@ const running = (seen: Observation, container: ObservedContainer): RecordChange 
     rollout: null,
     exitCode: null,
     oomKilled: false,
+    finalExit: false,
     // A change that failed has still failed when the container that it was to replace runs on.
     ...(conform || !isRunningWanted ? noFailure : {}),
     // Never the hash of another container: what this one runs is then told by its own labels.
@@ -109,7 +110,8 @@ export const ended = (seen: Observation, main: ObservedContainer, before: Runtim
   const lost = exit.finishedAtMs === null
   const endedAtMs = exit.finishedAtMs ?? seen.nowMs
   const oomKilled = isOomKill(exit)
-  const end = { exitCode: lost ? null : exit.code, oomKilled }
+  const exitCode = lost ? null : exit.code
+  const end = { exitCode, oomKilled, finalExit: !expected && isFinalExit(seen, exitCode) }
   const event: HealthEvent = {
     containerId: main.id,
     type: oomKilled ? "container_oom" : "container_exited",
@@ -187,6 +189,7 @@ export const attemptFailed = (
     record: {
       ...generationDone(seen),
       failureCount: failures + 1,
+      finalExit: false,
       lastErrorCode: failure.code,
       lastErrorReason: failure.reason,
       lastErrorMessage: failure.message,

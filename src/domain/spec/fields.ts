@@ -23,6 +23,7 @@ export const specFields: { readonly [K in keyof GameSpec]-?: Change } = {
   stop_signal: "recreates",
   stop_grace: "live",
   pull_policy: "live",
+  restart: "live",
   registry_auth: "live",
   security: "recreates",
   logging: "recreates"

@@ -13,7 +13,7 @@ export interface UserRow {
   readonly state?: string
   readonly image_ref?: string
   readonly restart_policy?: string
-  readonly spec?: Readonly<Record<string, string | Readonly<Record<string, string>>>>
+  readonly spec?: Readonly<Record<string, string | Readonly<Record<string, string | ReadonlyArray<number>>>>>
 }
 
 /** A store with a database of its own, under a term of epoch 1, and the hands of others on its rows. */
@@ -80,7 +80,7 @@ export const g1 = game("g1")
 export const recordOf = (change: Partial<RuntimeRecord> = {}): RuntimeRecord => ({
   gameId: g1, status: "stopped", currentContainerId: null, currentImageRef: null, engineEndpoint: null, ports: [], engineId: null, specHash: null,
   observedGeneration: 0, observedHash: null, conditions: [], restartCount: 0, nextRestartAtMs: null, failureCount: 0, lastErrorCode: null, lastErrorReason: null,
-  lastErrorMessage: null, exitCode: null, oomKilled: false, startedAtMs: null, stoppedAtMs: null, stopping: null, rollout: null, refused: null,
+  lastErrorMessage: null, exitCode: null, oomKilled: false, finalExit: false, startedAtMs: null, stoppedAtMs: null, stopping: null, rollout: null, refused: null,
   removedAtMs: null, version: 0, ...change
 })
 

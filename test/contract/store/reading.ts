@@ -35,6 +35,13 @@ export const readingTests = (open: Open): void => {
     assert.sameDeepMembers(await surveyed(), [["g1", "running", undefined, 0], ["g2", "removed", "removed", 1]])
   }))
 
+  it("surveys of a spec how its game is restarted, and nothing else", on(async ({ insert, reader }) => {
+    const restart = { base: "2s", never_on: [64] }
+    await insert("g1", image, { spec: { env: { TOKEN: "secret" }, restart } })
+    await insert("g2", image, { spec: { env: { TOKEN: "secret" } } })
+    assert.deepStrictEqual((await surveyAll({ reader })).map(({ game }) => game?.spec), [{ restart }, {}])
+  }))
+
   it("surveys a settled game no more, until its row or its record is written or a job comes for it", on(async ({ insert, reader, update, writer }, run) => {
     const ids = async (part?: "settled") => (await surveyAll({ reader }, part)).map(({ gameId }) => gameId)
     const settle = (version: number, generation: number) => run(writer.settle([{ gameId: g1, version, generation }, { gameId: game("nobody"), version: 1, generation: null }]))

@@ -118,6 +118,6 @@ const claimsOf = (world: StoreWorld, gameId: string) =>
   world.portsOf(gameId).map(({ address, engine_id, port, protocol }) => ({ engine_id, address, protocol, port }))
 
 const surveyedGame = (world: StoreWorld, gameId: string) => {
-  const { spec: _, ...game } = world.games.get(gameId) ?? { spec: {} }
-  return "state" in game ? game : null
+  const game = world.games.get(gameId)
+  return game === undefined ? null : { ...game, spec: "restart" in game.spec ? { restart: game.spec.restart } : {} }
 }

@@ -34,7 +34,7 @@ describe("the hash of what runs", () => {
   const said: { readonly [K in keyof GameSpec]-?: GameSpec[K] & {} } = {
     command: ["/e"], args: ["a"], working_dir: "/w", user: "7", env: { A: { from_file: "a" } }, resources: { pids: 5 }, init: false, tty: true, stdin: true,
     volumes: [{ name: "v", target: "/v" }], tmpfs: [{ target: "/t" }], binds: [{ host_path: "/b", target: "/b" }], networks: [{ name: "n" }], ports: [{ container: 7777 }],
-    labels: { team: "a" }, stop_signal: "INT", stop_grace: "1s", pull_policy: "always", registry_auth: "r", security: { read_only_root: true },
+    labels: { team: "a" }, stop_signal: "INT", stop_grace: "1s", pull_policy: "always", restart: { base: "2s" }, registry_auth: "r", security: { read_only_root: true },
     logging: { driver: "none" }
   }
   it.each(Object.entries(specFields))("has %s in it as the reference says: %s", (field, change) => {
@@ -47,7 +47,7 @@ describe("the hash of what runs", () => {
   })
 
   it("does not change with what needs no new container", () => {
-    assert.strictEqual(specHash(image, { stop_grace: "5s", pull_policy: "always" }), specHash(image, {}))
+    assert.strictEqual(specHash(image, { stop_grace: "5s", pull_policy: "always", restart: { base: "5s", never_on: [64] } }), specHash(image, {}))
   })
 
   it.each(["", "v1", "v1:", "v0:aaaa", "constructor:x", "__proto__:x"])("of an unknown version, %j, matches nothing", (hash) => {

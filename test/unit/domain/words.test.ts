@@ -50,7 +50,8 @@ describe("a spec", () => {
   it("takes every field of the contract", () => {
     const spec = {
       command: ["/bin/engine"], args: ["--fast"], env: { GAME_MODE: "hard" }, resources: { cpus: 0.5, memory: "512Mi", pids: 64 },
-      labels: { team: "red", "example.org/tier": "1", "org.opencontainers.image.refName": "x" }, stop_signal: "SIGINT", stop_grace: "5s", pull_policy: "always"
+      labels: { team: "red", "example.org/tier": "1", "org.opencontainers.image.refName": "x" }, stop_signal: "SIGINT", stop_grace: "5s", pull_policy: "always",
+      restart: { base: "100ms", max: "24h", reset: "168h", never_on: [0, 64, 255] }
     }
     const decoded = decodeSpec(spec)
     assert.isTrue(Result.isSuccess(decoded))
@@ -80,7 +81,19 @@ describe("a spec", () => {
     [{ stop_signal: "65" }, "stop_signal", "beyond the last one"],
     [{ stop_signal: 15 }, "stop_signal", "a number is not text"],
     [{ stop_grace: "5" }, "stop_grace", "a unit is needed"],
-    [{ pull_policy: "sometimes" }, "pull_policy", "one of three"]
+    [{ pull_policy: "sometimes" }, "pull_policy", "one of three"],
+    [{ restart: { base: "5" } }, "restart.base", "a unit is needed"],
+    [{ restart: { base: "0" } }, "restart.base", "without a pause the engine would do nothing else"],
+    [{ restart: { base: "99ms" } }, "restart.base", "too short a pause for any engine"],
+    [{ restart: { base: "61m", max: "24h" } }, "restart.base", "an hour at most"],
+    [{ restart: { base: "2m", max: "1m" } }, "restart.base", "the first wait is the shortest"],
+    [{ restart: { max: "25h" } }, "restart.max", "longer than a day is what never is for"],
+    [{ restart: { reset: "0" } }, "restart.reset", "every run would be a stable one"],
+    [{ restart: { never_on: [256] } }, "restart.never_on.0", "no exit code"],
+    [{ restart: { never_on: [64, -1] } }, "restart.never_on.1", "no exit code"],
+    [{ restart: { never_on: ["64"] } }, "restart.never_on.0", "a text is no number"],
+    [{ restart: { never_on: 64 } }, "restart.never_on", "one is no list"],
+    [{ restart: { attempts: 3 } }, "restart.attempts", "unknown keys are refused inside too"]
   ] as const)("refuses %j at %s: %s", (spec, path, _because) => {
     const decoded = decodeSpec(spec)
     assert.isTrue(Result.isFailure(decoded))

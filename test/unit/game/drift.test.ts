@@ -68,6 +68,12 @@ const left: Cases = [{
   name: "a finished game", because: "never is left as it is (6)",
   given: { game: never(), record: stopped(3), list: ended }
 }, {
+  name: "a game that ended for good", because: "its exit code is one that it is never restarted on (6)",
+  given: { record: stopped(64, { finalExit: true }), list: ended }
+}, {
+  name: "a game that waits for an hour by a curve of its own", because: "the time is what its row makes of it, and lies beyond the next resync (6)",
+  given: { game: row({ spec: { restart: { base: "1h" } } }), record: stopped(3, { nextRestartAtMs: now + hour }), list: ended }
+}, {
   name: "a clean end under on_failure", because: "on_failure restarts non-zero exits and OOM kills only (6)",
   given: { game: onFailure(), record: stopped(0), list: ended }
 }, {

@@ -125,7 +125,21 @@ const refusals: Cases = [{
   name: "tells people of the same failure once", because: "told again only when the reason changes; the pause doubles (4)",
   given: { record: failed(refused, { failureCount: 2 }), containers: [] }, action: create, outcome: refusedAs("c2"),
   then: known("stopped", {
-    log: ["start auto_reconcile failure container_start_failed c2"], knows: { nextRestartAtMs: now + 4000, failureCount: 3 }
+    log: ["start auto_reconcile failure container_start_failed c2"],
+    knows: { nextRestartAtMs: now + 4000, failureCount: 3, Progressing: "True CrashLoopBackOff" }
+  })
+}, {
+  name: "says of a second failed start in a row that it is a crash loop", because: "a loop is shown as a state, with the next time (4, 6)",
+  given: { record: failed(refused), containers: [] }, action: create, outcome: refusedAs("c2"),
+  then: known("stopped", {
+    log: ["start auto_reconcile failure container_start_failed c2"], knows: { nextRestartAtMs: now + 2000, Progressing: "True CrashLoopBackOff" }
+  })
+}, {
+  name: "forgets that the last run ended for good when a start after it failed", because: "the start is tried again as its policy says, whatever the run before ended with",
+  given: { record: stopped(64, { finalExit: true }), containers: [exited(64)], jobs: [startJob()] }, action: start, outcome: refusedAs("c1"),
+  then: known("stopped", {
+    log: ["start job_stream failure container_start_failed c1"], results: ["1-0 failure container_start_failed"], told: ["runtime.container_start_failed"],
+    knows: { finalExit: false, nextRestartAtMs: now + 1000 }
   })
 }, {
   name: "tells people of another reason", because: "told again when the reason changes (4)",

@@ -23,6 +23,7 @@ const pulling = { _tag: "Pulling" } as const
 const pulled = { _tag: "Pulled", imageId: "sha256:1" } as const
 const pullFailed = { _tag: "Failed", failure: noImage } as const
 const oom = { code: 137, oomKilled: true, finishedAtMs: now - 100 }
+const noCode = { restart: { never_on: [64] } }
 const spec = { problem: { path: "spec.privileged", message: "is unknown" } }
 
 const starts: Cases = [{
@@ -275,7 +276,60 @@ const exits: Cases = [...([
   name: `waits ${pauseMs} ms after ${restartCount} restarts and ${upMs} ms up`, because: `back-off: ${because} (6)`,
   given: { record: running({ restartCount, startedAtMs: now - 100 - upMs }), containers: [exited(3, { startedAtMs: now - 100 - upMs })] },
   then: ended("container_exited c1 3 unexpected", now + pauseMs)
+})), ...([
+  [{ base: "5s" }, 1, 10_000, "its own beginning, x2"], [{ base: "5s", max: "8s" }, 6, 8000, "its own end"],
+  [{ reset: "1m" }, 6, 1000, "its own length of a run that was well"], [{ reset: "2m" }, 6, 64_000, "not well for long enough"]
+] as const).map(([restart, restartCount, pauseMs, because]): Case => ({
+  name: `waits ${pauseMs} ms after ${restartCount} restarts by a curve of its own`, because: `restart: ${because} (6)`,
+  given: { desired: row({ spec: { restart } }), record: running({ restartCount, startedAtMs: now - 100 - minute }), containers: [exited(3, { startedAtMs: now - 100 - minute })] },
+  then: ended("container_exited c1 3 unexpected", now + pauseMs)
+})), ...([row(), onFailure(), never()] as const).map((desired): Case => ({
+  name: `takes an exit code that is never restarted on for final under ${desired.restartPolicy}`, because: "never_on stands above the policy (6)",
+  given: { desired: { ...desired, spec: noCode }, record: running({ restartCount: 3 }), containers: [exited(64)] },
+  then: record("ContainerEnded", "stopped", {
+    health: ["container_exited c1 64 unexpected"],
+    knows: { nextRestartAtMs: null, restartCount: 0, finalExit: true, Ready: "False NeverOn", Progressing: "False Settled" }
+  })
 })), {
+  name: "restarts on the codes that it does not name", because: "never_on is a list (6)",
+  given: { desired: row({ spec: noCode }), containers: [exited(65)] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 65 unexpected"], knows: { nextRestartAtMs: now + second, finalExit: false } })
+}, {
+  name: "takes no code that the engine lost for a final one", because: "0 is what it says of what it never saw end",
+  given: { desired: row({ spec: { restart: { never_on: [0] } } }), containers: [exited(0, { exit: { code: 0, oomKilled: false, finishedAtMs: null } })] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 0 unexpected"], knows: { nextRestartAtMs: now + second, finalExit: false } })
+}, {
+  name: "takes no end that was asked for as final", because: "it ended because it was exchanged, whatever it said (6, 10)",
+  given: { desired: changed({ spec: noCode }), record: running(exchanging(second)), containers: [exited(64)] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 64 expected exchange"], knows: { finalExit: false } })
+}, {
+  name: "leaves a game that ended for good", because: "as under never, and its container is kept for the retention (6, 9)",
+  given: { desired: row({ spec: noCode }), record: stopped(64, { finalExit: true }), containers: [exited(64)] }, then: wait("Retained", 24 * hour)
+}, {
+  name: "starts a game that ended for good for a job", because: "never_on is for the policy's restarts, not for somebody's wish",
+  given: { desired: row({ spec: noCode }), record: stopped(64, { finalExit: true }), containers: [exited(64)], jobs: [startJob()] }, then: act("StartWanted", "Start c1")
+}, {
+  name: "starts a game that ended for good for its row", because: "whoever changes the row has mended what was wrong",
+  given: { desired: row({ generation: 2 }), record: stopped(64, { finalExit: true }), containers: [exited(64)] }, then: act("StartWanted", "Start c1")
+}, {
+  name: "says of the first end that its restart is waited for", because: "one end is no loop (6)",
+  given: { containers: [exited(3)] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 3 unexpected"], knows: { Progressing: "True BackOff" } })
+}, {
+  name: "says of the second end in a row that it is a crash loop", because: "a loop is shown as a state, with the next time (6)",
+  given: { record: running({ restartCount: 1 }), containers: [exited(3)] },
+  then: record("ContainerEnded", "stopped", {
+    health: ["container_exited c1 3 unexpected"], knows: { Progressing: "True CrashLoopBackOff", nextRestartAtMs: now + 2 * second }
+  })
+}, {
+  name: "says of an end after a stable run that its restart is waited for", because: "what was well is in no loop (6)",
+  given: { record: running({ restartCount: 6, startedAtMs: now - hour }), containers: [exited(3, { startedAtMs: now - hour })] },
+  then: record("ContainerEnded", "stopped", { health: ["container_exited c1 3 unexpected"], knows: { Progressing: "True BackOff" } })
+}, {
+  name: "tells of a crash loop once", because: "not at each look",
+  given: { record: stopped(3, { nextRestartAtMs: now + 4000, restartCount: 2 }), containers: [exited(3)] },
+  then: wait("BackOff", 4000)
+}, {
   name: "takes a game that lost a child for its memory and ended well for one that ended well", because: "the exit code decides (6)",
   given: { desired: onFailure(), containers: [exited(0, { exit: { ...oom, code: 0 } })] },
   then: record("ContainerEnded", "stopped", { health: ["container_exited c1 0 unexpected"], knows: { oomKilled: false, nextRestartAtMs: null } })

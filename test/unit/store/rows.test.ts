@@ -29,7 +29,7 @@ const time = { is: "infinity" }
 const recordPlaces: Readonly<Record<string, { readonly is: unknown }>> = {
   status: word, current_container_id: text, current_image_ref: text, engine_endpoint: text, ports: word, engine_id: text, spec_hash: text,
   observed_generation: number, observed_hash: text, conditions: word, restart_count: number, next_restart_at: time, failure_count: number,
-  last_error_code: word, last_error_reason: text, last_error_message: text, exit_code: number, oom_killed: { is: "t" },
+  last_error_code: word, last_error_reason: text, last_error_message: text, exit_code: number, oom_killed: { is: "t" }, final_exit: { is: "t" },
   started_at: time, stopped_at: time, stopping: word, "stopping.since": time, "stopping.because": word, "stopping.signalled_at": time,
   rollout: word, "rollout.from": text, "rollout.to": { is: "" }, "rollout.since": time, "rollout.phase": word,
   refused: word, "refused.action": text, "refused.message": text, "refused.since": time, removed_at: time, version: { is: null }
