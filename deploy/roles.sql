@@ -46,7 +46,7 @@ END $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON rtmanager.games TO rtm_writer;
 
 -- Dashboards and people: everything but what may hold a secret (a spec, and the jobs and messages that carry one).
-GRANT SELECT (game_id, state, image_ref, restart_policy, generation, created_at, updated_at) ON rtmanager.games TO rtm_reader;
+GRANT SELECT (game_id, state, image_ref, restart_policy, generation, restart_requested_at, created_at, updated_at) ON rtmanager.games TO rtm_reader;
 GRANT SELECT (id, stream, life, entry_id, kind, game_id, generation, taken_at, outcome, container_id, engine_endpoint, error_code, error_message,
   completed_at) ON rtmanager.jobs TO rtm_reader;
 GRANT SELECT ON rtmanager.runtime_records, rtmanager.operation_log, rtmanager.health_snapshots, rtmanager.changes, rtmanager.unsettled,

@@ -10,6 +10,7 @@ import type { ContainerSummary } from "../../src/engine/ContainerEngine.ts"
 import type { SurveyRow } from "../../src/store/GameReader.ts"
 import type { Settled } from "../../src/store/GameWriter.ts"
 import { decide } from "./decide/decide.ts"
+import { isRestartAsked } from "./decide/restartInPlace.ts"
 import { assess, isAnothers, notInspected } from "./observe/assess.ts"
 import { areTold } from "./record/conditions.ts"
 
@@ -86,7 +87,7 @@ const isQuiet = ({ claims, game, pendingJobs, record }: SurveyRow, own: Readonly
   game?.state === "running" && record?.status === "running" && pendingJobs === 0 && own.length === 1 &&
   own[0]!.id === record.currentContainerId && own[0]!.state === "running" && !isAnothers(own[0]!, instance) &&
   record.stopping === null && record.rollout === null && record.refused === null &&
-  hasObserved(record, game) && record.lastErrorCode === null && record.specHash !== null && areTold(record, null, {}) &&
+  hasObserved(record, game) && !isRestartAsked(game, record) && record.lastErrorCode === null && record.specHash !== null && areTold(record, null, {}) &&
   claims.length <= record.ports.length
 
 /** 0: it differs; undefined: it is as it is to be, or waits for something that happens. */
@@ -115,11 +116,12 @@ const dueInMs = ({ claims, game, gameId, pendingJobs, record }: SurveyRow, own: 
 }
 
 /** A survey has of a spec only how the game is restarted: what was carried out, or refused, is taken to be what the row asks for. */
-const rowOf = ({ desiredHash, generation, imageRef, restartPolicy, spec, state }: SurveyRow["game"] & {}, record: SurveyRow["record"]): Row => ({
+const rowOf = ({ desiredHash, generation, imageRef, restartPolicy, restartRequestedAtMs, spec, state }: SurveyRow["game"] & {}, record: SurveyRow["record"]): Row => ({
   state,
   restartPolicy,
   generation,
   desiredHash,
+  restartRequestedAtMs,
   problem: record?.lastErrorCode === "start_config_invalid" ? { path: "", message: record.lastErrorMessage ?? "" } : null,
   revision: { imageRef, spec: Result.getOrElse(decodeSpec(spec), () => emptySpec), specHash: record?.specHash ?? unknownHash }
 })

@@ -29,7 +29,11 @@ BEGIN
     NEW.generation := OLD.generation;
     -- Equal numbers may be written otherwise (1.0, 1.00), and `desired_hash` is made of the text.
     NEW.spec := OLD.spec;
-    NEW.updated_at := OLD.updated_at;
+    IF NEW.restart_requested_at IS NOT DISTINCT FROM OLD.restart_requested_at THEN
+      NEW.updated_at := OLD.updated_at;
+    ELSE
+      NEW.updated_at := now();
+    END IF;
   END IF;
   RETURN NEW;
 END $$;
@@ -38,7 +42,7 @@ END $$;
 CREATE OR REPLACE FUNCTION rtmanager.games_after_write() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF TG_OP = 'INSERT' OR NEW.generation <> OLD.generation THEN
+  IF TG_OP = 'INSERT' OR NEW.generation <> OLD.generation OR NEW.restart_requested_at IS DISTINCT FROM OLD.restart_requested_at THEN
     PERFORM pg_notify('rtmanager_games', NEW.state || ' ' || NEW.game_id);
   END IF;
   RETURN NULL;

@@ -27,4 +27,6 @@ export interface Game {
   readonly generation: number
   /** Of all that the row asks for: equal for equal wishes, whatever the generation. */
   readonly desiredHash: string
+  /** Somebody asked for a restart in place, at that time or for then. It is no part of what is desired. */
+  readonly restartRequestedAtMs: number | null
 }

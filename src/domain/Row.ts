@@ -20,6 +20,7 @@ export interface Row {
   readonly restartPolicy: RestartPolicy
   readonly generation: number
   readonly desiredHash: string
+  readonly restartRequestedAtMs: number | null
   readonly problem: SpecProblem | null
   readonly revision: Revision
 }
@@ -35,6 +36,7 @@ export const decodeRow = (game: Game, admission: Admission = noLimits): Row => {
     restartPolicy: game.restartPolicy,
     generation: game.generation,
     desiredHash: game.desiredHash,
+    restartRequestedAtMs: game.restartRequestedAtMs,
     problem: Result.isFailure(spec)
       ? { path: `spec${spec.failure.path === "" ? "" : `.${spec.failure.path}`}`, message: spec.failure.message }
       : imageProblem === undefined ? admissionProblem(game.imageRef, valid, admission) ?? null : { path: "image_ref", message: imageProblem },

@@ -94,6 +94,10 @@ export interface RuntimeRecord {
   readonly rollout: Rollout | null
   /** Set while the engine refuses an act other than a start (which has its own error and back-off). */
   readonly refused: Refused | null
+  /** The newest `restart_requested_at` that was begun, or that a start came after. */
+  readonly restartObservedAtMs: number | null
+  /** Set from the intent to restart the container in place until it runs again, fails to, or is not wanted any more. */
+  readonly restartingSinceMs: number | null
   readonly removedAtMs: number | null
   /** Compare-and-set token: bumped by each write of the record. */
   readonly version: number

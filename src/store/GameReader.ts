@@ -29,7 +29,7 @@ export interface GameState {
 /** One game in the sweep's survey: what decides whether it differs. Of its `spec` only `restart`. */
 export interface SurveyRow {
   readonly gameId: GameId
-  readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation" | "desiredHash" | "spec"> | null
+  readonly game: Pick<Game, "state" | "imageRef" | "restartPolicy" | "generation" | "desiredHash" | "restartRequestedAtMs" | "spec"> | null
   readonly record: RuntimeRecord | null
   /** Whether any waits, as 0 or 1: a game may have a hundred thousand. */
   readonly pendingJobs: number

@@ -39,7 +39,7 @@ const quietGame = (index: number): { readonly row: SurveyRow; readonly container
   } as const
   return {
     row: {
-      gameId, pendingJobs: 0, claims: [], game: { state: "running", imageRef: image, restartPolicy: "always", generation: 1, desiredHash: "d", spec: {} },
+      gameId, pendingJobs: 0, claims: [], game: { state: "running", imageRef: image, restartPolicy: "always", generation: 1, desiredHash: "d", restartRequestedAtMs: null, spec: {} },
       record: { ...record, conditions: conditionsOf({ conditions: [], currentContainerId: null }, record, null, {}, 0) }
     },
     container: { id, gameId, name: `galaxy-game-${gameId}`, state: "running", createdAtMs: 0, imageRef: image, specHash: hash, generation: 1 }

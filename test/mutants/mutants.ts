@@ -68,6 +68,20 @@ export const mutants: ReadonlyArray<Mutant> = [
     caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "leaves a game that ended for good" }
   },
   {
+    name: "a restart in place is carried out again and again",
+    file: "controllers/game/decide/restartInPlace.ts",
+    from: "askedMs > (restartObservedAtMs ?? -Infinity) && ",
+    to: "",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "does nothing for a restart that was carried out" }
+  },
+  {
+    name: "a game that never restarts by its policy stays down after a restart in place",
+    file: "controllers/game/decide/restart.ts",
+    from: " || isRestarting(seen))",
+    to: ")",
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "records the restart that was asked for" }
+  },
+  {
     name: "a time in the future is waited for",
     file: "controllers/game/decide/rules.ts",
     from: ",\n  ClockSetBack: clockSetBack",

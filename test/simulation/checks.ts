@@ -96,7 +96,7 @@ const consistent = (
   const isReported = record.status === "removed" && row.state !== "removed"
   if (main?.restartsByItself && wasLookedAt(worlds, main)) problems.push("the engine would restart it by itself, and whoever looked left it so")
   if (!isReported && containers.filter((container) => isOurs(container)).length > 1) problems.push("has two containers of ours")
-  for (const under of ["stopping", "rollout", "refused"] as const) if (record[under] !== null) problems.push(`settled, but ${under} is left`)
+  for (const under of ["stopping", "rollout", "refused", "restarting_since"] as const) if (record[under] !== null) problems.push(`settled, but ${under} is left`)
   const ready = record.conditions?.find(({ type }) => type === "Ready")?.status
   if (ready !== (record.status === "running" ? "True" : "False")) problems.push(`is ${record.status}, but Ready=${ready}`)
   if (row.state !== "running" && record.last_error_code !== null) problems.push(`is ${row.state}, but ${record.last_error_code} is left`)
@@ -118,13 +118,22 @@ const asWanted = (worlds: Worlds, row: GameRow, record: RecordRow, main: FakeCon
   if (record.status === "stopped") return [`policy ${row.restart_policy}, ended with ${record.exit_code}, but it does not run`]
   return [
     ...(runsWanted(row, record) || record.last_error_code !== null ? [] : ["runs something else than the row says"]),
+    ...(isRestartDue(worlds, row, record) && record.last_error_code === null ? ["a restart was asked for and never came"] : []),
     ...(main?.state === "paused" ? ["is paused"] : [])
   ]
 }
 
-/** It ran or failed, and its policy does not start it again. */
+const msOf = (time: string | null): number => time === null ? 0 : Date.parse(time)
+
+/** Asked for, its time has come, and nothing was started since. */
+const isRestartDue = ({ store }: Worlds, row: GameRow, { restart_observed_at, started_at }: RecordRow): boolean => {
+  const askedMs = msOf(row.restart_requested_at)
+  return askedMs <= store.nowMs && askedMs > msOf(restart_observed_at) && askedMs > msOf(started_at)
+}
+
+/** It ran or failed, and its policy does not start it again, or its exit code is a final one. */
 const isOver = (row: GameRow, record: RecordRow): boolean =>
-  row.restart_policy === "never" || (row.restart_policy === "on_failure" && record.exit_code === 0)
+  (record.final_exit && record.exit_code === 64) || row.restart_policy === "never" || (row.restart_policy === "on_failure" && record.exit_code === 0)
 
 const runsWanted = (row: GameRow, record: RecordRow): boolean => {
   const spec = decodeSpec(row.spec)

@@ -12,7 +12,7 @@ const resyncMs = 30_000
 /** What one query shows of it. */
 const surveyOf = ({ claims, engineId, jobs, record, row }: World): SurveyRow => ({
   gameId,
-  game: row && { state: row.state, imageRef: wantedImage, restartPolicy: row.restartPolicy, generation: row.generation, desiredHash: row.desiredHash, spec: row.revision.spec },
+  game: row && { state: row.state, imageRef: wantedImage, restartPolicy: row.restartPolicy, generation: row.generation, desiredHash: row.desiredHash, restartRequestedAtMs: row.restartRequestedAtMs, spec: row.revision.spec },
   record,
   pendingJobs: jobs.length,
   claims: claims.map((claim) => ({ ...claim, engineId }))

@@ -26,6 +26,7 @@ const specs: ReadonlyArray<Readonly<Record<string, unknown>>> = [
   { args: ["exit=1", "after=700", "times=2"] }, { args: ["exit=0", "after=1500", "times=1"] }, { args: ["oom", "after=900", "times=1"] },
   { ports: [{ container: 8080 }] }, { ports: [{ container: 8080 }, { container: 9000, protocol: "udp", count: 3 }] }, { ports: [{ container: 8080 }], env: { MODE: "c" } },
   { ports: [{ container: 8080, host: namedPort }] }, { ports: [{ container: 8080, host: namedPort }, { container: 9000 }], args: ["exit=1", "after=700", "times=2"] },
+  { args: ["exit=64", "after=700", "times=2"], restart: { base: "200ms", never_on: [64] } },
   { args: ["unstartable"] }, { args: ["missing"] }, { pull_policy: "always" }, { pull_policy: "never" }, { bogus: 1 }, { resources: { memory: "1Ki" } }
 ]
 
@@ -92,6 +93,12 @@ const people: ReadonlyArray<Kind> = [
       state: pick(random, ["running", "running", "stopped"] as const), generation: between(random, 1, 3)
     }
     return act(`made without triggers: ${JSON.stringify(row)}`, ({ store }) => store.restore(row))
+  }],
+  [5, (random) => {
+    const game = pick(random, games)
+    const inMs = pick(random, [0, 0, 0, 3000, -60_000])
+    return act(`restart ${game} asked for in ${inMs} ms`, ({ store }) =>
+      store.update(game, { restart_requested_at: new Date(store.nowMs + inMs).toISOString() }))
   }],
   [3, (random) => {
     const game = pick(random, games)

@@ -99,13 +99,18 @@ const mistoldEnds = ({ game, record }: GameState, { health }: Commit): ReadonlyA
 
 const inWords = (stopping: Stopping | null): string => stopping === null ? "no stop was begun" : `a stop was begun because of the ${stopping.because}`
 
-/** A stop is begun because the row says so, or with a rollout. */
+/** A stop is begun because the row says so, with a rollout, or for a restart that was asked for since the game was started. */
 const wrongIntent = ({ game, record: before }: GameState, { record }: Commit): ReadonlyArray<string> => {
   const stopping = record?.stopping
   if (stopping == null || before?.stopping != null) return []
-  const isSo = stopping.because === "row"
-    ? game !== null && game.state !== "running"
-    : stopping.because === "exchange" && game?.state === "running" && record?.rollout != null
+  const askedMs = game?.restartRequestedAtMs ?? 0
+  const isSo = {
+    row: game !== null && game.state !== "running",
+    exchange: game?.state === "running" && record?.rollout != null,
+    restart: game?.state === "running" && record?.restartObservedAtMs === askedMs && record.restartingSinceMs !== null &&
+      askedMs > (before?.restartObservedAtMs ?? 0) && askedMs > (before?.startedAtMs ?? 0) && askedMs <= stopping.sinceMs,
+    liveness: false
+  }[stopping.because]
   return isSo ? [] : [`a stop is begun because of the ${stopping.because}, but the row says ${game?.state ?? "nothing"}`]
 }
 

@@ -37,7 +37,7 @@ type RowChange = Partial<Omit<Row, "revision"> & Revision>
 type AnyRow = Required<RowChange>
 
 export const row = (change: RowChange = {}): AnyRow => ({
-  state: "running", imageRef: image, restartPolicy: "always", generation: 1, desiredHash: "d", spec: {}, specHash: "v1:wanted", problem: null, ...change
+  state: "running", imageRef: image, restartPolicy: "always", generation: 1, desiredHash: "d", restartRequestedAtMs: null, spec: {}, specHash: "v1:wanted", problem: null, ...change
 })
 export const never = (change: RowChange = {}) => row({ restartPolicy: "never", ...change })
 export const onFailure = (change: RowChange = {}) => row({ restartPolicy: "on_failure", ...change })

@@ -31,9 +31,13 @@ export const key = (world: World): string => {
       at(record.nextRestartAtMs), Math.min(record.failureCount, 2), record.lastErrorCode, record.lastErrorReason,
       record.exitCode, record.oomKilled, record.finalExit,
       record.stopping && [record.stopping.because, record.stopping.signalledAtMs === null ? "" : at(record.stopping.signalledAtMs + graceMs(world))],
-      record.rollout?.phase, record.refused !== null, writtenBy(record, assess(world)) === record,
+      record.rollout?.phase, record.refused !== null, record.restartingSinceMs !== null, writtenBy(record, assess(world)) === record,
       record.stoppedAtMs === null ? "" : at(record.stoppedAtMs + timing.retentionMs),
       record.conditions.map(({ reason, status }) => `${status} ${reason}`)
+    ],
+    world.row?.restartRequestedAtMs == null ? "" : [
+      at(world.row.restartRequestedAtMs), world.row.restartRequestedAtMs > (record?.restartObservedAtMs ?? 0),
+      world.row.restartRequestedAtMs > (record?.startedAtMs ?? 0)
     ],
     world.jobs,
     world.claims.map(({ host }) => host).sort(),

@@ -79,7 +79,7 @@ const brokenState = (world: World): string | undefined => {
   if (record?.status === "removed" && row.state !== "removed") return undefined
   if (containers.filter(isOurs).length > 1) return "two containers of ours"
   if (record === null) return "nothing is recorded"
-  if (record.stopping !== null || record.rollout !== null || record.refused !== null) return "settled, but something is under way"
+  if (record.stopping !== null || record.rollout !== null || record.refused !== null || record.restartingSinceMs !== null) return "settled, but something is under way"
   const main = containers.find(({ id }) => id === record.currentContainerId)
   if (record.currentContainerId !== null && main === undefined) return "the record names a container that is gone"
   if (record.status === "running" && (main === undefined || !runs(world).includes(main))) return "recorded as running, but nothing runs"
@@ -95,6 +95,9 @@ const brokenState = (world: World): string | undefined => {
   const isOfAnotherRow = record.observedHash !== null && record.observedHash !== row.desiredHash
   if (record.observedGeneration !== row.generation || isOfAnotherRow) return "what the row says was not carried out"
   if (row.restartPolicy === "always" && record.status !== "running" && !record.finalExit) return "policy always, but it does not run"
+  const asked = row.restartRequestedAtMs ?? 0
+  const isAsked = asked > (record.restartObservedAtMs ?? 0) && asked > (record.startedAtMs ?? 0)
+  if (record.status === "running" && record.lastErrorCode === null && isAsked) return "a restart was asked for and never came"
   if (record.status === "running" && record.lastErrorCode === null && record.specHash !== row.revision.specHash) return "runs something else than the row says"
   return undefined
 }
@@ -141,7 +144,7 @@ export const trespass = (world: World): string | undefined => {
 export const untrue = (before: World, after: World): string | undefined => {
   const { record, row } = after
   const did = (...kinds: ReadonlyArray<string>) => after.log.some((line) => !line.endsWith("!") && kinds.some((kind) => line.startsWith(`${kind} `)))
-  const startedNow = did("start", "reconcile_recreate", "reconcile_restart")
+  const startedNow = did("start", "restart", "reconcile_recreate", "reconcile_restart")
   const wasElsewhere = isElsewhere(before)
   for (const { job: id, result: { containerId, errorCode, outcome } } of after.results) {
     const job = before.jobs.find((one) => one.id === id)!

@@ -27,7 +27,7 @@ const otherPort = 7776
 const port = (host: number): PublishedPort => ({ container: 8080, protocol: "tcp", address: "0.0.0.0", host })
 
 const rowOf = (state: Row["state"], restartPolicy: Row["restartPolicy"], generation: number, valid: boolean, desiredHash = `d${generation}`): Row => ({
-  state, restartPolicy, generation, desiredHash, problem: valid ? null : { path: "spec.foo", message: "is unknown" },
+  state, restartPolicy, generation, desiredHash, restartRequestedAtMs: null, problem: valid ? null : { path: "spec.foo", message: "is unknown" },
   revision: { imageRef: wantedImage, spec: {}, specHash: wanted }
 })
 
@@ -53,6 +53,9 @@ export const rows: ReadonlyArray<Named<Row | null>> = [
     return named(`${state} ${policy}${generation === 2 ? " new" : ""}, with a port`, { ...row, revision: { ...row.revision, spec: { ports: [{ container: 8080, host: ownPort }] } } })
   }),
   named("running always, never on 1", neverOn1),
+  named("running always, restart asked for", { ...usual, restartRequestedAtMs: startMs - 1000 }),
+  named("running never, restart asked for", { ...rowOf("running", "never", 1, true), restartRequestedAtMs: startMs - 1000 }),
+  named("running always, restart asked for later", { ...usual, restartRequestedAtMs: startMs + 90_000 }),
   ...([["running", "always"], ["running", "never"], ["stopped", "never"], ["removed", "never"]] as const).map(([state, policy]) =>
     named(`${state} ${policy} made again`, rowOf(state, policy, 1, true, madeAgain)))
 ]
@@ -72,6 +75,7 @@ const failure = { lastErrorCode: "container_start_failed", lastErrorReason: "Sta
 const stopping = (because: Stopping["because"], signalledAgoMs: number | null): Stopping =>
   ({ sinceMs: startMs - 60_000, because, signalledAtMs: signalledAgoMs === null ? null : startMs - signalledAgoMs })
 const rollout = (phase: Rollout["phase"]): Rollout => ({ from: other, to: wanted, sinceMs: startMs - 60_000, phase })
+const restarting = { restartingSinceMs: startMs - 60_000, restartObservedAtMs: startMs - 1000 }
 const refused = { action: "Signal", message: "no", sinceMs: startMs - 1000 }
 
 export const records: ReadonlyArray<Named<RuntimeRecord | null>> = [
@@ -83,6 +87,9 @@ export const records: ReadonlyArray<Named<RuntimeRecord | null>> = [
   named("running, stop refused", known("running", { ...held, stopping: stopping("row", null), refused })),
   named("running, exchange begun", known("running", { ...held, stopping: stopping("exchange", null), rollout: rollout("stopping") })),
   named("running, replacing", known("running", { ...held, stopping: stopping("exchange", 1000), rollout: rollout("stopping") })),
+  named("running, restart begun", known("running", { ...held, ...restarting, stopping: stopping("restart", null) })),
+  named("running, restarting", known("running", { ...held, ...restarting, stopping: stopping("restart", 1000) })),
+  named("stopped, restarting", known("stopped", { ...ended(0, 10), ...restarting })),
   named("running elsewhere", known("running", { ...held, engineId: "e0" })),
   named("running elsewhere, told", known("running", { ...held, engineId: "e0" }, unknown("EngineChanged"))),
   named("running, failed change", known("running", { ...held, ...failure })),

@@ -139,6 +139,7 @@ export const afterCommit = <F extends Facts>(facts: F, commit: Commit): F => {
     generation: 1,
     desiredHash: adoptedHash,
     problem: null,
+    restartRequestedAtMs: null,
     revision: {
       imageRef: commit.adopt.imageRef, spec: emptySpec, specHash: commit.record?.specHash ?? specHash(commit.adopt.imageRef, emptySpec)
     }

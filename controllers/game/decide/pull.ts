@@ -6,7 +6,7 @@ import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
  * Identity of the pull for the attempt that is due; undefined: none is. The same for all looks at one attempt and another for
  * the next, so that what a pull ended with is used up by the attempt it was made for.
  */
-export const wantedPull = (row: Row | null, record: RuntimeRecord | null): string | undefined => {
+export const wantedPull = (row: Omit<Row, "restartRequestedAtMs"> | null, record: RuntimeRecord | null): string | undefined => {
   if (row?.state !== "running" || row.problem !== null || record?.status === "removed") return undefined
   const { imageRef, specHash } = row.revision
   const wish = `${row.generation} ${row.desiredHash}`

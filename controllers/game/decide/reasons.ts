@@ -29,6 +29,8 @@ export const reasons = {
   ExchangeTurn: "as many games are being exchanged as may be at once",
   ReplacementFailed: "the changed row could not be carried out and its policy tries no more; what runs is left alone",
   RowChangedInPlace: "the row changed in what needs no new container",
+  RestartAsked: "somebody asked for a restart in place",
+  RestartScheduled: "somebody asked for a restart in place at a later time",
   Paused: "somebody paused the container",
   PullingImage: "the image is being pulled",
   ImagePullFailed: "the image could not be pulled",

@@ -35,10 +35,13 @@ const noEnd: End = { exitCode: null, oomKilled: false, failureCount: 0, finalExi
 /** Whether a start is due now or later. */
 export const startWanted = (seen: Observation): boolean =>
   seen.desired?.state === "running" && seen.desired.problem === null && seen.record?.status !== "removed" &&
-  (hasNewWish(seen) || keepsRunning(seen, seen.record ?? noEnd) || isExchanging(seen))
+  (hasNewWish(seen) || keepsRunning(seen, seen.record ?? noEnd) || isExchanging(seen) || isRestarting(seen))
 
 /** Its container is being exchanged for one that runs what the row says now. */
 export const isExchanging = ({ desired, record }: Observation): boolean => desired?.state === "running" && record !== null && record.rollout !== null
+
+/** Its container is being restarted in place, as somebody asked for. */
+export const isRestarting = ({ desired, record }: Observation): boolean => desired?.state === "running" && record !== null && record.restartingSinceMs !== null
 
 /** When the next start may be tried; now for a new wish. */
 export const startDueAtMs = (seen: Observation): number => hasNewWish(seen) ? seen.nowMs : seen.record?.nextRestartAtMs ?? seen.nowMs

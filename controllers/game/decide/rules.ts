@@ -11,6 +11,7 @@ import { idlePorts } from "./ports.ts"
 import { recordedContainerGone, recordedContainerResumed, recordedRunEnded } from "./recordedRun.ts"
 import { engineRemoving, noRow, removedForGood, strayContainer } from "./removedGame.ts"
 import { containerPaused, rowIsInvalid, runsAsWanted, runsOtherThanWanted, startDue } from "./run.ts"
+import { restartAsked } from "./restartInPlace.ts"
 import { rowMadeAgain } from "./rowMadeAgain.ts"
 import type { Finding } from "./step.ts"
 import { rowSaysRemoved, rowSaysStopped, stopBegun } from "./stop.ts"
@@ -52,6 +53,7 @@ export const actRules = rules({
   ContainerPaused: containerPaused,
   RunsOtherThanWanted: runsOtherThanWanted,
   RunsAsWanted: runsAsWanted,
+  RestartAsked: restartAsked,
   StartDue: startDue,
   PolicyLeavesItEnded: policyLeavesItEnded
 })

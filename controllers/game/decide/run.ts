@@ -25,7 +25,8 @@ export const rowIsInvalid = (seen: Observation): Finding | undefined => {
       lastErrorCode: failure.code,
       lastErrorReason: failure.reason,
       lastErrorMessage: failure.message,
-      rollout: null
+      rollout: null,
+      restartingSinceMs: null
     },
     operations: [operation(seen, "start", { failure })],
     failure: { failure, tell: !told }

@@ -3,8 +3,9 @@
  * only home of these words, for a look at a game, for the end of an act and for a resync alike. Pure.
  */
 import {
-  type Facts, type FoundContainer, isRunning, type Observation, type ObservedContainer, type Recorded, type Target
+  type Desired, type Facts, type FoundContainer, isRunning, type Observation, type ObservedContainer, type Recorded, type Target
 } from "../../../src/domain/Observation.ts"
+import type { Row } from "../../../src/domain/Row.ts"
 import type { RuntimeRecord } from "../../../src/domain/RuntimeRecord.ts"
 import { isTarget, targetOf } from "../decide/target.ts"
 
@@ -16,7 +17,7 @@ export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts):
   const main = mainContainer(containers, target, record)
   return {
     ...facts,
-    desired: row && { state: row.state, restartPolicy: row.restartPolicy, generation: row.generation, desiredHash: row.desiredHash, problem: row.problem },
+    desired: row && desiredOf(row),
     target,
     containers,
     main,
@@ -24,6 +25,8 @@ export const assess = ({ containers: found, pullPolicy, row, ...facts }: Facts):
     recorded: fateOf(record, found, facts)
   }
 }
+
+const desiredOf = ({ revision: _revision, ...desired }: Row): Desired => desired
 
 /** What only an inspect tells, of a container that a list shows. */
 export const notInspected = {

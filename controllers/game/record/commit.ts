@@ -34,6 +34,8 @@ export const freshRecord = (gameId: GameId): RuntimeRecord => ({
   stopping: null,
   rollout: null,
   refused: null,
+  restartObservedAtMs: null,
+  restartingSinceMs: null,
   removedAtMs: null,
   version: 0
 })
@@ -41,8 +43,8 @@ export const freshRecord = (gameId: GameId): RuntimeRecord => ({
 export const commitOf = (seen: Observation, change: Change): Commit => {
   const before = seen.record ?? freshRecord(seen.gameId)
   const changed = { ...before, ...change.record, refused: change.refused ?? change.meanwhile?.refused ?? null }
-  // A game that is not to run is on its way to no other revision.
-  const next = seen.desired?.state === "running" ? changed : { ...changed, rollout: null }
+  // A game that is not to run is on its way to no other revision, and to no other run.
+  const next = seen.desired?.state === "running" ? changed : { ...changed, rollout: null, restartingSinceMs: null }
   const conditions = conditionsOf(before, next, seen.desired?.problem, change.meanwhile ?? {}, seen.nowMs)
   const record = { ...next, conditions }
   const notification = change.failure?.tell

@@ -79,12 +79,15 @@ const progressing = (record: RuntimeRecord, { progress }: Meanwhile): Progress =
   const yes = (reason: string, message = "") => ({ status: "True" as const, reason, message })
   if (record.refused !== null) return yes("EngineRefuses", `${record.refused.action}: ${record.refused.message}`)
   if (record.rollout !== null) return yes("Replacing", "making a container for the changed row")
+  if (record.restartingSinceMs !== null) return yes("Restarting", `asked for at ${isoOf(record.restartObservedAtMs)}`)
   if (record.stopping !== null) return yes("Stopping")
   if (progress) return progress
   if (record.nextRestartAtMs === null) return { status: "False", reason: "Settled", message: "" }
-  const next = `next try at ${new Date(record.nextRestartAtMs).toISOString()}`
+  const next = `next try at ${isoOf(record.nextRestartAtMs)}`
   return inARow(record) < 2 ? yes("BackOff", next) : yes("CrashLoopBackOff", `${next}, after ${inARow(record)} in a row that ended or could not be started`)
 }
+
+const isoOf = (ms: number | null): string => ms === null ? "" : new Date(ms).toISOString()
 
 /** Runs and starts that came to nothing, without a stable run since. An image that cannot be had is no crash, nor is a change that waits. */
 const inARow = ({ failureCount, lastErrorCode, restartCount, status }: RuntimeRecord): number =>

@@ -1,7 +1,7 @@
 /** What becomes of a record whose container is gone, and all that is made known with it. Pure. */
 import type { Observation } from "../../../src/domain/Observation.ts"
 import { hasNewWish } from "../decide/jobs.ts"
-import { isExchanging } from "../decide/restart.ts"
+import { isExchanging, isRestarting } from "../decide/restart.ts"
 import type { RemoveMode } from "../decide/step.ts"
 import type { Change } from "./change.ts"
 import { operation } from "./operations.ts"
@@ -22,7 +22,7 @@ export const containerGone = (seen: Observation, id: string, proof: Proof): Chan
     case "Removed":
       return removed(seen, id, proof.mode)
     case "Abandoned":
-      return { record: { ...noContainer, rollout: null, status: "stopped", stoppedAtMs: seen.record?.stoppedAtMs ?? seen.nowMs } }
+      return { record: { ...noContainer, rollout: null, restartingSinceMs: null, status: "stopped", stoppedAtMs: seen.record?.stoppedAtMs ?? seen.nowMs } }
   }
 }
 
@@ -55,7 +55,7 @@ const disappeared = (seen: Observation, id: string): Change => {
 const isDisposed = (seen: Observation): boolean =>
   seen.desired?.state === "removed" ||
   (seen.record?.status === "running" && (seen.desired === null ||
-    (seen.desired.state === "running" && seen.desired.restartPolicy === "never" && !hasNewWish(seen) && !isExchanging(seen))))
+    (seen.desired.state === "running" && seen.desired.restartPolicy === "never" && !hasNewWish(seen) && !isExchanging(seen) && !isRestarting(seen))))
 
 /** To make room for the next container is a step of its start, not a deed of its own. */
 const removed = (seen: Observation, id: string, mode: RemoveMode): Change => {

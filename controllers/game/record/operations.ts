@@ -33,6 +33,7 @@ export const operation = (
 
 /** A job that asked for it, else a row that changed, else the controller itself. */
 const originOf = (seen: Observation, kind: OperationKind): { readonly source: OperationSource; readonly sourceRef: string } => {
+  if (kind === "restart") return { source: "desired_state", sourceRef: new Date(seen.record?.restartObservedAtMs ?? seen.nowMs).toISOString() }
   const jobKind = kind === "stop" ? "stop" : "start"
   const job = seen.jobs.find((pending) => pending.kind === jobKind && generationOf(seen, pending) === seen.desired?.generation)
   if (job) return { source: "job_stream", sourceRef: job.entryId }

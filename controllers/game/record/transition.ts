@@ -9,7 +9,7 @@ import type { Operation, OperationKind } from "../../../src/domain/Operation.ts"
 import { hasObserved, type RolloutPhase, type RuntimeRecord, type StopCause } from "../../../src/domain/RuntimeRecord.ts"
 import { named } from "../../../src/domain/portSpec.ts"
 import { hasNewWish } from "../decide/jobs.ts"
-import { isExchanging, isFinalExit, restartAfter, retryAtMs } from "../decide/restart.ts"
+import { isExchanging, isFinalExit, isRestarting, restartAfter, retryAtMs } from "../decide/restart.ts"
 import { isTarget } from "../decide/target.ts"
 import type { Change, RecordChange } from "./change.ts"
 import { operation } from "./operations.ts"
@@ -42,6 +42,7 @@ export const startKind = (seen: Observation, inPlace: boolean): OperationKind =>
   if (isExchanging(seen) && !inPlace) return "reconcile_recreate"
   // What never ran as the row says is not restarted, however often it was tried.
   if (hasNewWish(seen) || !ranTarget(seen)) return "start"
+  if (inPlace && isRestarting(seen)) return "restart"
   return inPlace ? "reconcile_restart" : "reconcile_recreate"
 }
 
@@ -51,12 +52,13 @@ export const began = (
   container: ObservedContainer,
   how: { readonly kind: OperationKind | undefined; readonly startedAtMs?: number }
 ): Change => {
-  const isChange = hasNewWish(seen) || isExchanging(seen) || !ranTarget(seen)
+  const isChange = hasNewWish(seen) || isExchanging(seen) || isRestarting(seen) || !ranTarget(seen)
   const restarted = !isChange && (how.kind === "reconcile_restart" || how.kind === "reconcile_recreate")
   const restartCount = isChange ? 0 : (seen.record?.restartCount ?? 0) + (restarted ? 1 : 0)
   const isAdoption = how.kind === "reconcile_adopt"
+  const startedAtMs = how.kind === "restart" ? seen.record?.restartingSinceMs ?? undefined : how.startedAtMs
   return {
-    record: { ...running(seen, container), restartCount },
+    record: { ...running(seen, container), restartCount, ...(how.startedAtMs === undefined ? {} : restartDone(seen)) },
     health: [{
       containerId: container.id,
       type: "container_started",
@@ -67,12 +69,16 @@ export const began = (
       containerId: container.id,
       imageRef: container.imageRef,
       ...(isAdoption ? { source: "auto_reconcile" as const } : {}),
-      ...(how.startedAtMs === undefined ? {} : { startedAtMs: how.startedAtMs })
+      ...(startedAtMs === undefined ? {} : { startedAtMs })
     })],
     ...(how.kind === undefined || isAdoption ? {} : { deed: "started" }),
     ...(container.warnings.length === 0 ? {} : { meanwhile: { warnings: container.warnings } })
   }
 }
+
+/** A restart that is asked for before a start of ours is done with it, whatever the clocks say. */
+const restartDone = ({ desired, nowMs }: Observation): RecordChange =>
+  desired?.restartRequestedAtMs != null && desired.restartRequestedAtMs <= nowMs ? { restartObservedAtMs: desired.restartRequestedAtMs } : {}
 
 const running = (seen: Observation, container: ObservedContainer): RecordChange => {
   const isRunningWanted = seen.desired?.state === "running"
@@ -88,6 +94,7 @@ const running = (seen: Observation, container: ObservedContainer): RecordChange 
     stoppedAtMs: null,
     stopping: null,
     rollout: null,
+    restartingSinceMs: null,
     exitCode: null,
     oomKilled: false,
     finalExit: false,
@@ -158,6 +165,11 @@ export const exchangeBegun = (seen: Observation): Change => ({
   }
 })
 
+/** The running container is to be started again as it is. Which wish that was for is kept, so that it is carried out once. */
+export const restartBegun = (seen: Observation): Change => ({
+  record: { ...stoppingBegun(seen, "restart").record, restartingSinceMs: seen.nowMs, restartObservedAtMs: seen.desired?.restartRequestedAtMs ?? null }
+})
+
 /** `refusal`: the engine did not take the signal, and says why; the grace counts from here all the same. */
 export const signalSent = (seen: Observation, refusal?: string): Change | undefined => {
   const stopping = seen.record?.stopping
@@ -194,7 +206,8 @@ export const attemptFailed = (
       lastErrorReason: failure.reason,
       lastErrorMessage: failure.message,
       nextRestartAtMs: retryAtMs(seen, failure.reason, failures),
-      rollout: null
+      rollout: null,
+      restartingSinceMs: null
     },
     operations: [operation(seen, "start", { failure, ...detail })],
     failure: { failure, tell: !again || seen.jobs.some((job) => job.kind === "start") }

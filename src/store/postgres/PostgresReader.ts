@@ -21,7 +21,8 @@ export const makePostgresReader = ({ ping, query }: Database, options: ReaderOpt
     query("load", (sql) => sql`
       SELECT
         (SELECT json_build_object('state', g.state, 'image_ref', g.image_ref, 'restart_policy', g.restart_policy, 'generation', g.generation,
-            'desired_hash', g.desired_hash, 'spec', CASE WHEN s.bytes <= ${maximumSpecBytes} THEN g.spec END, 'spec_bytes', s.bytes)
+            'desired_hash', g.desired_hash, 'restart_requested_at', g.restart_requested_at,
+            'spec', CASE WHEN s.bytes <= ${maximumSpecBytes} THEN g.spec END, 'spec_bytes', s.bytes)
           -- As it is stored first: to write out a hundred megabytes takes seconds.
           FROM rtmanager.games g, LATERAL (
             SELECT CASE WHEN pg_column_size(g.spec) > ${maximumSpecBytes} THEN pg_column_size(g.spec) ELSE octet_length(g.spec::text) END AS bytes OFFSET 0

@@ -46,6 +46,8 @@ export const RecordColumns = Schema.Struct({
   stopping: Schema.NullOr(StoppingColumn),
   rollout: Schema.NullOr(RolloutColumn),
   refused: Schema.NullOr(RefusedColumn),
+  restart_observed_at: NullableTime,
+  restarting_since: NullableTime,
   removed_at: NullableTime,
   version: Schema.Number
 })
@@ -78,6 +80,8 @@ export const toRecord = (gameId: GameId, columns: RecordColumns): RuntimeRecord 
   stopping: columns.stopping && toStopping(columns.stopping),
   rollout: columns.rollout && toRollout(columns.rollout),
   refused: columns.refused && toRefused(columns.refused),
+  restartObservedAtMs: columns.restart_observed_at,
+  restartingSinceMs: columns.restarting_since,
   removedAtMs: columns.removed_at,
   version: columns.version
 })
@@ -109,6 +113,8 @@ export const fromRecord = (record: RuntimeRecord): RecordDocument => encode({
   stopping: record.stopping && fromStopping(record.stopping),
   rollout: record.rollout && fromRollout(record.rollout),
   refused: record.refused && fromRefused(record.refused),
+  restart_observed_at: record.restartObservedAtMs,
+  restarting_since: record.restartingSinceMs,
   removed_at: record.removedAtMs,
   version: record.version
 })

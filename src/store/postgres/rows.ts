@@ -9,6 +9,7 @@ import { JobKind, type PendingJob } from "../../domain/Job.ts"
 import type { GameState, SurveyRow } from "../GameReader.ts"
 import { StoreError } from "../StoreError.ts"
 import { ClaimColumns, toClaim } from "./claims.ts"
+import { NullableTime } from "./columns.ts"
 import { RecordColumns, toRecord } from "./record.ts"
 
 const GameColumns = Schema.Struct({
@@ -17,6 +18,7 @@ const GameColumns = Schema.Struct({
   restart_policy: RestartPolicy,
   generation: Schema.Number,
   desired_hash: Schema.String,
+  restart_requested_at: NullableTime,
   /** Decoded where it is used, because the database lets in what its Schema refuses. */
   spec: Schema.optionalKey(Schema.Unknown),
   /** Of its text; a spec that is larger than allowed is not answered. */
@@ -50,6 +52,7 @@ const toGame = (gameId: GameId, columns: typeof GameColumns.Type): Game => ({
   spec: columns.spec ?? {},
   generation: columns.generation,
   desiredHash: columns.desired_hash,
+  restartRequestedAtMs: columns.restart_requested_at,
   ...(columns.spec_bytes !== undefined && columns.spec_bytes > maximumSpecBytes ? { specBytes: columns.spec_bytes } : {})
 })
 

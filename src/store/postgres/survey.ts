@@ -4,6 +4,7 @@
  * Subqueries and not joins, because a join may be planned as a scan of the whole table; NOT EXISTS is one too.
  */
 import { Effect } from "effect"
+import { maximumSpecBytes } from "../../domain/GameSpec.ts"
 import type { SurveyPage, SurveyPart } from "../GameReader.ts"
 import { claimsOf } from "./claims.ts"
 import type { Sql } from "./client.ts"
@@ -17,7 +18,8 @@ const pageOf = (ids: string, kept = "true"): string => `
   WITH page AS MATERIALIZED (${ids})
   SELECT coalesce(json_agg(json_build_array(p.game_id,
     (SELECT json_build_object('state', g.state, 'image_ref', g.image_ref, 'restart_policy', g.restart_policy, 'generation', g.generation,
-      'desired_hash', g.desired_hash, 'spec', CASE WHEN g.spec ? 'restart' THEN jsonb_build_object('restart', g.spec->'restart') ELSE '{}' END)
+      'desired_hash', g.desired_hash, 'restart_requested_at', g.restart_requested_at,
+      'spec', CASE WHEN pg_column_size(g.spec) <= ${maximumSpecBytes} AND g.spec ? 'restart' THEN jsonb_build_object('restart', g.spec->'restart') ELSE '{}' END)
       FROM rtmanager.games g WHERE g.game_id = p.game_id),
     (SELECT to_json(r) FROM rtmanager.runtime_records r WHERE r.game_id = p.game_id),
     EXISTS (SELECT 1 FROM rtmanager.jobs j WHERE j.game_id = p.game_id AND j.outcome IS NULL)::int,

@@ -13,6 +13,8 @@ export interface UserRow {
   readonly state?: string
   readonly image_ref?: string
   readonly restart_policy?: string
+  /** ISO 8601. */
+  readonly restart_requested_at?: string
   readonly spec?: Readonly<Record<string, string | Readonly<Record<string, string | ReadonlyArray<number>>>>>
 }
 
@@ -80,7 +82,7 @@ export const g1 = game("g1")
 export const recordOf = (change: Partial<RuntimeRecord> = {}): RuntimeRecord => ({
   gameId: g1, status: "stopped", currentContainerId: null, currentImageRef: null, engineEndpoint: null, ports: [], engineId: null, specHash: null,
   observedGeneration: 0, observedHash: null, conditions: [], restartCount: 0, nextRestartAtMs: null, failureCount: 0, lastErrorCode: null, lastErrorReason: null,
-  lastErrorMessage: null, exitCode: null, oomKilled: false, finalExit: false, startedAtMs: null, stoppedAtMs: null, stopping: null, rollout: null, refused: null,
+  lastErrorMessage: null, exitCode: null, oomKilled: false, finalExit: false, startedAtMs: null, stoppedAtMs: null, stopping: null, rollout: null, refused: null, restartObservedAtMs: null, restartingSinceMs: null,
   removedAtMs: null, version: 0, ...change
 })
 

@@ -1,5 +1,7 @@
 /** Desired rows: what the database makes of what people and programs write. */
 import { assert, it } from "@effect/vitest"
+import { fromTheStart } from "../../../src/store/GameReader.ts"
+import { until } from "../../support/until.ts"
 import { commitOf, g1, game, image, type Open, recordOf, surveyAll, withStore } from "./OpenStore.ts"
 
 const refusal = (writing: Promise<void>): Promise<string> => writing.then(() => "", String)
@@ -15,7 +17,7 @@ export const rowTests = (open: Open): void => {
     const generation = async () => (await run(reader.load(g1))).game?.generation
     await insert("g1", image)
     const { desiredHash, ...first } = (await run(reader.load(g1))).game!
-    assert.deepStrictEqual(first, { gameId: g1, state: "running", restartPolicy: "always", imageRef: image, generation: 1, spec: {} })
+    assert.deepStrictEqual(first, { gameId: g1, state: "running", restartPolicy: "always", imageRef: image, generation: 1, restartRequestedAtMs: null, spec: {} })
     await update("g1", { state: "running" })
     assert.strictEqual(await generation(), 1)
     await update("g1", { spec: { env: { A: "1" } } })
@@ -31,6 +33,23 @@ export const rowTests = (open: Open): void => {
     assert.strictEqual(await generation(), 6)
     await remove("g1")
     assert.deepInclude((await run(reader.load(g1))).game, { state: "removed", generation: 7 })
+  }))
+
+  it("takes a restart that is asked for as no change of what is desired, and tells of it", on(async ({ insert, reader, update, writer }, run) => {
+    const at = "2026-01-02T03:04:05.678Z"
+    await insert("g1", image, { spec: { env: { A: "1" } } })
+    await run(writer.commit(commitOf({ record: recordOf() })))
+    const before = (await run(reader.load(g1))).game!
+    const read = await run(reader.changesSince(fromTheStart, 10))
+    await update("g1", { restart_requested_at: at })
+    assert.deepStrictEqual((await run(reader.load(g1))).game, { ...before, restartRequestedAtMs: Date.parse(at) })
+    assert.deepStrictEqual((await surveyAll({ reader }))[0]?.game?.restartRequestedAtMs, Date.parse(at))
+    assert.deepStrictEqual((await until("it is told", async () => {
+      const { changes } = await run(reader.changesSince(read.cursor, 10))
+      return changes.length > 0 ? changes : undefined
+    })), [{ gameId: g1, kind: "row" }])
+    await update("g1", { state: "stopped" })
+    assert.deepInclude((await run(reader.load(g1))).game, { generation: 2, restartRequestedAtMs: Date.parse(at) }, "it stays as it was written")
   }))
 
   it("tells rows apart by what they say where their generation says nothing, and tells nobody of those that were made again without triggers", on(
@@ -89,6 +108,7 @@ export const rowTests = (open: Open): void => {
     ["an image without tag or digest", "g1", "galaxy/engine", {}, /image_ref takes an image with a tag or digest/],
     ["a state that is none", "g1", image, { state: "on" }, /state takes running, stopped or removed/],
     ["a spec of more than 256 KiB", "g1", image, { spec: { env: { A: "x".repeat(262_144) } } }, /spec of a game to run takes at most 262144 bytes/],
+    ["a restart at no time", "g1", image, { restart_requested_at: "infinity" }, /restart_requested_at takes a time/],
     ["a policy that is none", "g1", image, { restart_policy: "sometimes" }, /restart_policy takes always, on_failure or never/]
   ])("refuses %s, with words that say what it takes", (_what, gameId, imageRef, more, words) => on(async ({ insert, reader }) => {
     assert.match(await refusal(insert(gameId, imageRef, more)), words)

@@ -69,7 +69,7 @@ export class StoreWorld {
   insert(row: Partial<WrittenRow> & Pick<GameRow, "game_id" | "image_ref">): void {
     this.#statement(() => {
       if (this.games.has(row.game_id)) throw invalid("write", `duplicate key value violates unique constraint "games_pkey"`)
-      this.#write({ state: "running", restart_policy: "always", spec: {}, ...row, generation: 1 }, undefined)
+      this.#write({ state: "running", restart_policy: "always", spec: {}, restart_requested_at: null, ...row, generation: 1 }, undefined)
     })
   }
 
@@ -82,7 +82,7 @@ export class StoreWorld {
 
   /** Makes the row again without the triggers, as a restore of data alone does. */
   restore(row: Partial<WrittenRow> & Pick<GameRow, "game_id" | "image_ref">): void {
-    const all = { state: "running", restart_policy: "always", spec: {}, generation: 1, ...row } as const
+    const all = { state: "running", restart_policy: "always", spec: {}, restart_requested_at: null, generation: 1, ...row } as const
     checkGame(all)
     this.games.set(row.game_id, { ...all, desired_hash: desiredHash(all) })
   }
@@ -132,7 +132,7 @@ export class StoreWorld {
       const { game_id } = step
       if (step.adopt) {
         if (this.games.has(game_id)) throw conflict(`the row of ${game_id} was written meanwhile`)
-        this.#write({ game_id, spec: {}, ...step.adopt, generation: 1 }, undefined)
+        this.#write({ game_id, spec: {}, restart_requested_at: null, ...step.adopt, generation: 1 }, undefined)
       }
       const observed = step.adopt ? { observed_hash: this.games.get(game_id)!.desired_hash } : {}
       if (step.record) this.#writeRecord({ ...step.record, ...observed }, step.expected_version ?? 0)
@@ -254,12 +254,13 @@ export class StoreWorld {
     checkGame(row)
     const wanted = ({ image_ref, restart_policy, spec, state }: WrittenRow) => [state, image_ref, restart_policy, spec]
     const changed = before === undefined || !isDeepStrictEqual(wanted(row), wanted(before))
-    const kept = changed ? row : before
+    const asked = before !== undefined && row.restart_requested_at !== before.restart_requested_at
+    const kept = { ...(changed ? row : before), restart_requested_at: row.restart_requested_at }
     const after = { ...kept, desired_hash: desiredHash(kept), generation: before === undefined ? 1 : before.generation + (changed ? 1 : 0) }
     this.#journal.put(this.games, row.game_id, after)
-    if (changed) {
+    if (changed) this.#journal.put(this.#unsettled, row.game_id, after.generation)
+    if (changed || asked) {
       this.#notified.add(row.game_id)
-      this.#journal.put(this.#unsettled, row.game_id, after.generation)
       this.#noteChange(row.game_id, "row")
     }
     return after
@@ -316,6 +317,7 @@ export class StoreWorld {
       image_ref: job.image_ref!,
       restart_policy: job.restart_policy ?? before?.restart_policy ?? "never",
       spec: job.spec ?? before?.spec ?? {},
+      restart_requested_at: before?.restart_requested_at ?? null,
       generation: before?.generation ?? 1
     }, before).generation
   }

@@ -123,6 +123,7 @@ const checks: ReadonlyArray<readonly [string, (row: Omit<GameRow, "desired_hash"
       /[^/](:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@[a-z0-9+._-]+:[0-9a-fA-F]{32,})$/.test(image_ref)
   ],
   ["restart_policy takes always, on_failure or never", (row) => ["always", "on_failure", "never"].includes(row.restart_policy)],
+  ["restart_requested_at takes a time", ({ restart_requested_at: at }) => at === null || Number.isFinite(Date.parse(at))],
   ["spec takes a JSON object", ({ spec }) => typeof spec === "object" && spec !== null && !Array.isArray(spec)],
   ["spec of a game to run takes at most 262144 bytes", ({ spec, state }) => state !== "running" || Buffer.byteLength(JSON.stringify(spec)) <= 262_144]
 ]

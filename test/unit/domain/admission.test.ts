@@ -55,7 +55,7 @@ describe("an image and a spec", () => {
   })
 
   it("that is not admitted is a row that cannot be carried out, of the same hash, and a refused job", () => {
-    const game: Game = { gameId: "g1" as GameId, state: "running", imageRef: image, restartPolicy: "always", generation: 1, desiredHash: "d", spec: { resources: { memory: "2Gi" } } }
+    const game: Game = { gameId: "g1" as GameId, state: "running", imageRef: image, restartPolicy: "always", generation: 1, desiredHash: "d", restartRequestedAtMs: null, spec: { resources: { memory: "2Gi" } } }
     const admission = having({ maximum: { memory: "1Gi" } })
     assert.strictEqual(decodeRow(game, admission).problem?.path, "spec.resources.memory")
     assert.strictEqual(decodeRow(game, admission).revision.specHash, decodeRow(game).revision.specHash)

@@ -88,6 +88,19 @@ describe("plan, over its whole state space", () => {
     assert.deepStrictEqual(examples(problems), [])
   }, 600_000)
 
+  it("restarts what runs in place when that is asked for: once, as expected, under the same id, and whatever its policy", () => {
+    const problems = worldsOf("running").flatMap(({ world, from }) => {
+      if (world.record?.status !== "running" || world.record.lastErrorCode !== null || world.containers.some((one) => one.stopSignal === "SIGFOO")) return []
+      const asked = { pull: { _tag: "None" as const }, row: { ...world.row!, restartRequestedAtMs: world.nowMs } }
+      const { log, record, told } = settledAfter(world, asked)
+      const ends = told.map(({ containerId, details, type }) => `${type} ${containerId === world.record?.currentContainerId} ${details.because ?? ""} ${details.expected ?? ""}`)
+      const isRight = log.join() === "restart desired_state" && record?.restartCount === 0 &&
+        ends.join() === "container_exited true restart true,container_started true  "
+      return [[isRight ? undefined : `${log.join()} | ${ends.join()}`, from] as const]
+    })
+    assert.deepStrictEqual(examples(problems), [])
+  }, 600_000)
+
   it("tells of every container that somebody takes away from a settled game", () => {
     const problems = settledNodes.map(({ world, from }) => {
       const { currentContainerId: id = null, engineId } = world.record ?? {}

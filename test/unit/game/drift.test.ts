@@ -74,6 +74,15 @@ const left: Cases = [{
   name: "a game that waits for an hour by a curve of its own", because: "the time is what its row makes of it, and lies beyond the next resync (6)",
   given: { game: row({ spec: { restart: { base: "1h" } } }), record: stopped(3, { nextRestartAtMs: now + hour }), list: ended }
 }, {
+  name: "a game that was restarted in place", because: "once (14)",
+  given: { game: row({ restartRequestedAtMs: now - second }), record: running({ restartObservedAtMs: now - second }) }
+}, {
+  name: "a game that is to be restarted in place after the next resync", because: "that one has its timer (14)",
+  given: { game: row({ restartRequestedAtMs: now + hour }) }
+}, {
+  name: "a finished game that somebody asked to restart", because: "what does not run has nothing to do (14)",
+  given: { game: never({ restartRequestedAtMs: now - second }), record: stopped(3), list: ended }
+}, {
   name: "a clean end under on_failure", because: "on_failure restarts non-zero exits and OOM kills only (6)",
   given: { game: onFailure(), record: stopped(0), list: ended }
 }, {
@@ -106,6 +115,9 @@ const due: ReadonlyArray<Case & { readonly inMs: number }> = [{
   name: "a failed replacement whose next try is not due", because: "a takeover lost its timer, and 1 s is 1 s (4, 10)",
   given: { record: otherRuns({ nextRestartAtMs: now + second }), list: [listed({ specHash: "v1:old" })] }, inMs: 1000
 }, {
+  name: "a game that is to be restarted in place before the next resync", because: "a takeover lost its timer (14)",
+  given: { game: row({ restartRequestedAtMs: now + second }) }, inMs: 1000
+}, {
   name: "a container that is being removed", because: "the engine is at work on it, and its event may be missed",
   given: { record: stopped(3), list: [listed({ state: "removing" })] }, inMs: 1000
 }, {
@@ -124,6 +136,15 @@ const lookedAt: Cases = [{
 }, {
   name: "a game that the database has lost, but for its ports", because: "nobody else would ever ask for them back",
   given: { game: null, record: null, list: [], claims: [claim(7777)] }
+}, {
+  name: "a game that is to be restarted in place", because: "a lost NOTIFY costs time, never correctness (14)",
+  given: { game: row({ restartRequestedAtMs: now - second }) }
+}, {
+  name: "a game whose restart in place was cut short", because: "what was begun is finished (12, 14)",
+  given: {
+    game: never({ restartRequestedAtMs: now - second }),
+    record: stopped(0, { restartingSinceMs: now - second, restartObservedAtMs: now - second }), list: ended
+  }
 }, {
   name: "a finished game whose row was made again with something else", because: "no trigger tells of it, and its generation says nothing",
   given: { game: never({ desiredHash: "other" }), record: bare(observed(1)), list: [] }

@@ -69,6 +69,43 @@ const starts: Cases = [{
     results: ["1-0 failure superseded", `2-0 success c2 ${endpoint}`]
   })
 }, {
+  name: "tells a restart that was asked for", because: "a line of its own by the row, from the intent on, and no restart of the policy's (14)",
+  given: {
+    desired: never({ restartRequestedAtMs: now - second }), record: stopped(143, { restartingSinceMs: now - second, restartObservedAtMs: now - second }),
+    containers: [exited(143)]
+  },
+  action: start, outcome: startedAs("c1"),
+  then: known("running", {
+    log: ["restart desired_state success c1"], health: ["container_started c1"],
+    knows: { restartCount: 0, restartingSinceMs: null, restartObservedAtMs: now - second, Progressing: "False Settled" }
+  })
+}, {
+  name: "takes on a second wish that came before the start", because: "what began to run since is what was asked for (14)",
+  given: {
+    desired: never({ restartRequestedAtMs: now - 1 }), record: stopped(143, { restartingSinceMs: now - second, restartObservedAtMs: now - second }),
+    containers: [exited(143)]
+  },
+  action: start, outcome: startedAs("c1"),
+  then: known("running", { log: ["restart desired_state success c1"], health: ["container_started c1"], knows: { restartObservedAtMs: now - 1 } })
+}, {
+  name: "keeps a restart that is asked for later", because: "its time has not come (14)",
+  given: { desired: never({ restartRequestedAtMs: now + minute }), record: stopped(3), containers: [exited(3)], jobs: [startJob()] },
+  action: start, outcome: startedAs("c1"),
+  then: known("running", {
+    log: ["start job_stream success c1"], health: ["container_started c1"], results: [`1-0 success ${at}`], knows: { restartObservedAtMs: null }
+  })
+}, {
+  name: "gives a restart up that fails to start", because: "from there on its policy decides, with its back-off (4, 14)",
+  given: {
+    desired: never({ restartRequestedAtMs: now - second }), record: stopped(143, { restartingSinceMs: now - second, restartObservedAtMs: now - second }),
+    containers: [exited(143)]
+  },
+  action: start, outcome: refusedAs("c1"),
+  then: known("stopped", {
+    log: ["start auto_reconcile failure container_start_failed c1"], told: ["runtime.container_start_failed"],
+    knows: { restartingSinceMs: null, nextRestartAtMs: null }
+  })
+}, {
   name: "tells a restart in place", because: "reconcile_restart, one restart more, and what the end left is cleared (6)",
   given: { record: stopped(3, { restartCount: 2, nextRestartAtMs: now - 10 }), containers: [exited(3)] },
   action: start, outcome: startedAs("c1"),

@@ -1000,7 +1000,88 @@ const others: Cases = [{
   then: record("AnotherInstance", "running", { results: ["1-0 failure service_unavailable"], knows: { Ready: "Unknown AnotherInstance" } }), reports: "another installation"
 }]
 
+const asked = { restartRequestedAtMs: now - second }
+const restartBegun = { restartingSinceMs: now - second, restartObservedAtMs: now - second }
+
+const restartsInPlace: Cases = [{
+  name: "records the intent before it signals anybody", because: "whatever crashes then, the end is told as asked for, and which wish it was (14)",
+  given: { desired: row(asked) },
+  then: record("RestartAsked", "running", {
+    knows: {
+      ...begun("restart"), restartingSinceMs: now, restartObservedAtMs: now - second, observedGeneration: 1,
+      Ready: "False Stopping", Progressing: "True Restarting"
+    }
+  })
+}, {
+  name: "asks it to end with its own signal", because: "a restart is a stop like any other (9, 14)",
+  given: { desired: row(asked), record: running({ ...restartBegun, ...stopBegun("restart") }), containers: [live({ stopSignal: "SIGINT" })] },
+  then: act("Stopping", "Signal c1 SIGINT")
+}, {
+  name: "gives it its own grace", because: "a restart is a stop like any other (9, 14)",
+  given: { desired: row({ ...asked, spec: { stop_grace: "2m" } }), record: running({ ...restartBegun, ...stopping(second, "restart") }) },
+  then: wait("Stopping", 119_000)
+}, {
+  name: "tells its end as asked for, and sets no back-off", because: "it is no crash (14)",
+  given: { desired: row(asked), record: running({ ...restartBegun, ...stopping(second, "restart"), restartCount: 3 }), containers: [exited(143)] },
+  then: record("ContainerEnded", "stopped", {
+    health: ["container_exited c1 143 expected restart"],
+    knows: { restartCount: 0, nextRestartAtMs: null, stopping: null, restartingSinceMs: now - second, Progressing: "True Restarting" }
+  })
+}, ...([row(asked), onFailure(asked), never(asked)] as const).map((desired): Case => ({
+  name: `starts the same container again under ${desired.restartPolicy}`, because: "at once, and whatever its policy: it is a wish (14)",
+  given: { desired, record: stopped(0, restartBegun), containers: [exited(0)] }, then: act("StartWanted", "Start c1")
+})), {
+  name: "starts it again after an exit code that is never restarted on", because: "it was asked to end, whatever it said (6, 14)",
+  given: { desired: row({ ...asked, spec: noCode }), record: stopped(64, restartBegun), containers: [exited(64)] }, then: act("StartWanted", "Start c1")
+}, {
+  name: "records the restart that was asked for, and whose answer was lost", because: "one `restart` in the log, by the row, whatever crashes in between (14)",
+  given: { desired: never(asked), record: stopped(0, restartBegun), containers: [live({ startedAtMs: now - 50 })] },
+  then: record("ContainerResumed", "running", {
+    log: ["restart desired_state success c1"], health: ["container_started c1"], knows: { restartCount: 0, restartingSinceMs: null, restartObservedAtMs: now - second }
+  })
+}, {
+  name: "does nothing for a restart that was carried out", because: "once (14)",
+  given: { desired: row(asked), record: running({ restartObservedAtMs: now - second }) }, then: wait("Settled", null)
+}, {
+  name: "does nothing for a restart that a start came after", because: "what began to run since is what was asked for (14)",
+  given: { desired: row({ restartRequestedAtMs: now - minute - 1 }) }, then: wait("Settled", null)
+}, {
+  name: "waits for a restart that is asked for later", because: "its time is its time: players may be on (14)",
+  given: { desired: row({ restartRequestedAtMs: now + minute }) }, then: wait("RestartScheduled", minute)
+}, {
+  name: "looks again at a restart that is far away", because: "a timer holds no more than some weeks (14)",
+  given: { desired: row({ restartRequestedAtMs: now + 1000 * hour }) }, then: wait("RestartScheduled", 24 * hour)
+}, {
+  name: "answers a start job that comes meanwhile", because: "it runs as asked for until its restart (3, 14)",
+  given: { desired: row({ restartRequestedAtMs: now + minute }), jobs: [startJob()] },
+  then: record("RestartScheduled", null, { results: [`1-0 success replay_no_op ${at}`] })
+}, {
+  name: "does nothing for a game that ended", because: "what does not run has nothing to do (14)",
+  given: { desired: never(asked), record: stopped(3), containers: [exited(3)] }, then: wait("Retained", 24 * hour)
+}, {
+  name: "lets a game that is to be restarted by its policy wait as ever", because: "what does not run has nothing to do (14)",
+  given: { desired: row(asked), record: stopped(3, { nextRestartAtMs: now + 4000, restartCount: 2 }), containers: [exited(3)] }, then: wait("BackOff", 4000)
+}, {
+  name: "leaves a game alone whose row cannot be carried out", because: "whatever runs is left alone until the row is mended",
+  given: { desired: row({ ...asked, ...spec }), record: running({ lastErrorCode: badSpec.code, lastErrorReason: badSpec.reason, lastErrorMessage: badSpec.message }) },
+  then: wait("SpecInvalid", null)
+}, {
+  name: "exchanges what is to be exchanged anyway", because: "the new container is started after that wish (10, 14)",
+  given: { desired: changed(asked) }, then: act("RowChanged", "FetchImage")
+}, {
+  name: "goes on with a stop whose row says stopped by now", because: "the last wish wins, and the end is told as what it was begun as (9, 14)",
+  given: { desired: stopWanted(asked), record: running({ ...restartBegun, ...stopping(second, "restart") }), containers: [exited(0)] },
+  then: record("ContainerEnded", "stopped", {
+    log: ["stop desired_state success c1"], health: ["container_exited c1 0 expected restart"], knows: { restartingSinceMs: null }
+  })
+}, {
+  name: "makes a new container where the old one went with its end", because: "one that removes itself is no reason to end the game (5, 14)",
+  given: { desired: never(asked), record: running({ ...restartBegun, ...stopping(second, "restart") }), containers: [] },
+  then: record("ContainerDisappeared", "stopped", { health: ["container_disappeared c1"], knows: { restartingSinceMs: now - second } })
+}]
+
 describe.each([
+  ["a restart in place", restartsInPlace],
   ["several installations", others], ["a clock that was set back", clocks], ["a row that was made again", madeAgain],
   ["a start", starts], ["an image", pulls], ["an image that is always asked for", asksAgain],
   ["a disappearance", disappearances], ["an exit", exits], ["an adoption", adoptions],

@@ -6,7 +6,7 @@ import { changeOf } from "../../../src/store/postgres/changes.ts"
 import { gameState, surveyRows } from "../../../src/store/postgres/rows.ts"
 import { g1, game, image, recordOf } from "../../contract/store/OpenStore.ts"
 
-const goodGame = { game_id: "g1", state: "running", image_ref: image, restart_policy: "always", generation: 1, desired_hash: "d", spec: { a: 1 }, created_at: "x" }
+const goodGame = { game_id: "g1", state: "running", image_ref: image, restart_policy: "always", generation: 1, desired_hash: "d", restart_requested_at: "2026-01-01T00:00:00+00:00", spec: { a: 1 }, created_at: "x" }
 const goodRecord = {
   ...fromRecord(recordOf({
     status: "running", ports: [{ container: 1, protocol: "tcp", address: "0.0.0.0", host: 2 }], nextRestartAtMs: 5, startedAtMs: 6, stoppedAtMs: 7, removedAtMs: 8, lastErrorCode: "conflict", exitCode: 1,
@@ -32,10 +32,10 @@ const recordPlaces: Readonly<Record<string, { readonly is: unknown }>> = {
   last_error_code: word, last_error_reason: text, last_error_message: text, exit_code: number, oom_killed: { is: "t" }, final_exit: { is: "t" },
   started_at: time, stopped_at: time, stopping: word, "stopping.since": time, "stopping.because": word, "stopping.signalled_at": time,
   rollout: word, "rollout.from": text, "rollout.to": { is: "" }, "rollout.since": time, "rollout.phase": word,
-  refused: word, "refused.action": text, "refused.message": text, "refused.since": time, removed_at: time, version: { is: null }
+  refused: word, "refused.action": text, "refused.message": text, "refused.since": time, restart_observed_at: time, restarting_since: time, removed_at: time, version: { is: null }
 }
 const gamePlaces: Readonly<Record<string, { readonly is: unknown }>> = {
-  state: word, image_ref: { is: null }, restart_policy: word, generation: number, desired_hash: text
+  state: word, image_ref: { is: null }, restart_policy: word, generation: number, desired_hash: text, restart_requested_at: time
 }
 const cases = [
   ...Object.entries(recordPlaces).map(([place, { is }]) => ({ place: `record.${place}`, game: goodGame, record: spoiled(goodRecord, place.split("."), is) })),
