@@ -131,7 +131,7 @@ const note = (refusals: Refusals["Service"], gameId: GameId, outcome: Outcome): 
       return refusals.refused("other", gameId, outcome.failure.message)
     case "StartFailed": {
       const { containerId, failure: { code, message, reason } } = outcome
-      const isOwn = reason === "NameTaken" || reason === "Unmet" || (reason === "StartFailed" && containerId !== undefined)
+      const isOwn = reason === "NameTaken" || reason === "PortTaken" || reason === "Unmet" || (reason === "StartFailed" && containerId !== undefined)
       return code === "container_start_failed" && !isOwn ? refusals.refused("start", gameId, message) : undefined
     }
     default:

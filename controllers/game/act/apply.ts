@@ -90,8 +90,11 @@ const create = Effect.fnUntraced(function*(starting: Starting, target: Target) {
     if (outcome._tag === "PortTaken") {
       yield* engine.remove(outcome.containerId)
       const taken = takenOf(outcome.error, claimed.ports)
+      const [first] = taken
+      // Whatever it is that the engine means, it is none of these.
+      if (first === undefined) return startFailed(startFailure(outcome.error))
       claimed = yield* claimFor(seen, target, settings, { taken })
-      if (exchanged++ >= mostExchanged || taken.length === 0) return startFailed(tooManyTaken(taken[0]!))
+      if (claimed._tag === "Ports" && exchanged++ >= mostExchanged) return startFailed(tooManyTaken(first))
     } else if (isStranded(outcome) && isNew) {
       // It was made for a network that was remembered and is gone; the engine's client has forgotten it by now.
       yield* engine.remove(outcome.containerId)
