@@ -64,7 +64,7 @@ const brokenPorts = ({ engine, store }: Worlds, game: string, record: RecordRow,
   const told = (record.ports ?? []).map(({ host, protocol }) => `${protocol} ${host}`)
   return [
     ...idle.map((port) => `${port} is kept for nothing`),
-    ...(main && alive(main) && isOurs(main) ? words(main).filter((port) => !kept.includes(port)).map((port) => `runs with ${port}, which is not kept for it`) : []),
+    ...(main && alive(main) && isOurs(main) && !engine.wasExchanged ? words(main).filter((port) => !kept.includes(port)).map((port) => `runs with ${port}, which is not kept for it`) : []),
     ...(told.join() === (main ? words(main).join() : "") ? [] : [`the record tells of ports ${told.join()}, but its container has ${main && words(main).join()}`])
   ]
 }

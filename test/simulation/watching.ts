@@ -117,13 +117,13 @@ const wrongIntent = ({ game, record: before }: GameState, { record }: Commit): R
 const isKept = (store: StoreWorld, engineId: string, gameId: string, { address, host, protocol }: HostPort): boolean =>
   store.portsOf(gameId).some((row) => row.engine_id === engineId && row.port === host && row.protocol === protocol && row.address === address)
 
-/** Ports are the game's before a container of it is started with them. */
+/** Ports are the game's before a container of it is started with them. An engine that is exchanged in between is another host. */
 const unclaimed = (store: StoreWorld, host: EngineWorld, gameId: string, id: string): ReadonlyArray<string> =>
-  (host.get(id)?.ports ?? []).flatMap((port) => isKept(store, host.engineId, gameId, port) ? [] : [`it is started with port ${port.host}, which is not the game's`])
+  host.wasExchanged ? [] : (host.get(id)?.ports ?? []).flatMap((port) => isKept(store, host.engineId, gameId, port) ? [] : [`it is started with port ${port.host}, which is not the game's`])
 
 /** A container that a controller made and that runs keeps its ports. Whom a list hides it from cannot know better. */
 const lostPorts = (host: EngineWorld, store: StoreWorld, gameId: string): ReadonlyArray<string> =>
-  host.quirks.emptyList ? [] : host.of(gameId).filter((container) => isOurs(container) && alive(container)).flatMap(({ ports }) =>
+  host.quirks.emptyList || host.wasExchanged ? [] : host.of(gameId).filter((container) => isOurs(container) && alive(container)).flatMap(({ ports }) =>
     ports.flatMap((port) => isKept(store, host.engineId, gameId, port) ? [] : [`port ${port.host} of a container that runs is not the game's any more`]))
 
 /** Each game with a rollout is down, or about to be. */

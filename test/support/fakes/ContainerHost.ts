@@ -108,6 +108,11 @@ export class ContainerHost {
     return [...this.#engines].some(([engineId, containers]) => engineId !== this.#engineId && containers.has(id))
   }
 
+  /** Another engine answers now, or did. */
+  get wasExchanged(): boolean {
+    return this.#engines.size > 1
+  }
+
   /** Another engine answers under this address, with its own containers. */
   switchTo(engineId: string): void {
     this.answers.down()
