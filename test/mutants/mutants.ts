@@ -72,7 +72,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "controllers/game/decide/restartInPlace.ts",
     from: "askedMs > (restartObservedAtMs ?? -Infinity) && ",
     to: "",
-    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "does nothing for a restart that was carried out" }
+    caughtBy: { project: "unit", file: "test/unit/game/plan.test.ts", test: "does nothing for a restart that was" }
   },
   {
     name: "a game that never restarts by its policy stays down after a restart in place",

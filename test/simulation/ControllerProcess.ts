@@ -34,7 +34,7 @@ export interface Worlds extends SettableClock {
 export const timing: Timing = {
   stopGraceMs: 3000,
   retentionMs: 60_000,
-  backoff: { baseMs: 1000, maxMs: 20_000, stableMs: 30_000, jitter: 0.2 }
+  backoff: { baseMs: 1000, maxMs: 20_000, stableMs: 30_000, jitter: 0 }
 }
 export const resyncMs = 10_000
 export const leaseMs = 6000

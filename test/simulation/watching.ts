@@ -57,7 +57,7 @@ export const makeWatch = ({ engine: host, instance, maxExchanges, store, violate
     }),
     engine: (engine) => ({
       ...engine,
-      pull: (imageRef, login) => Effect.tap(engine.pull(imageRef, login), () => Effect.sync(() => void pulledAtMs.set(imageRef, host.nowMs))),
+      pull: (imageRef, login) => Effect.tap(engine.pull(imageRef, login), () => Effect.sync(() => void pulledAtMs.set(imageRef, host.steadyMs))),
       start: (id) => Effect.suspend(() => {
         const gameId = host.get(id)?.labels[labelNames.gameId]
         trespass(id, "started")
@@ -160,7 +160,8 @@ const unaskedStart = (
   const row = games.get(gameId)
   const spec = decodeSpec(row?.spec)
   const asks = row !== undefined && Result.isSuccess(spec) && spec.success.pull_policy === "always" && records.get(gameId)?.current_container_id === id
-  const endedAtMs = container?.exit?.finishedAtMs
-  if (!asks || endedAtMs == null) return []
+  // Not by its exit: the wall clock may have been set since.
+  const endedAtMs = host.history.findLast((event) => event.action === "die" && event.containerId === id)?.atMs
+  if (!asks || container?.exit == null || endedAtMs === undefined) return []
   return (pulledAtMs.get(row.image_ref) ?? 0) < endedAtMs ? ["it is started again without asking for its image"] : []
 }
