@@ -108,7 +108,6 @@ export const rowTests = (open: Open): void => {
     ["an image without tag or digest", "g1", "galaxy/engine", {}, /image_ref takes an image with a tag or digest/],
     ["a state that is none", "g1", image, { state: "on" }, /state takes running, stopped or removed/],
     ["a spec of more than 256 KiB", "g1", image, { spec: { env: { A: "x".repeat(262_144) } } }, /spec of a game to run takes at most 262144 bytes/],
-    ["a restart at no time", "g1", image, { restart_requested_at: "infinity" }, /restart_requested_at takes a time/],
     ["a policy that is none", "g1", image, { restart_policy: "sometimes" }, /restart_policy takes always, on_failure or never/]
   ])("refuses %s, with words that say what it takes", (_what, gameId, imageRef, more, words) => on(async ({ insert, reader }) => {
     assert.match(await refusal(insert(gameId, imageRef, more)), words)
