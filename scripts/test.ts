@@ -2,9 +2,9 @@
  * `npm test`: everything. Static checks first, then the tests on real engines, then a look for what was left behind. Ends
  * with `N passed, N failed`.
  */
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { Agent } from "node:http"
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { dockerAt } from "./lib/images.ts"
 import { say } from "./lib/run.ts"
@@ -45,22 +45,46 @@ interface VitestReport {
   readonly testResults: ReadonlyArray<{ readonly status: string; readonly assertionResults: ReadonlyArray<unknown> }>
 }
 
-/** Projects of vitest, their files side by side; a file that cannot be loaded, a skipped test or an error outside a test is a failure too. */
+const reportOf = (name: string): string => join(reports, `${name}.json`)
+const vitestArgs = (name: string, projects: ReadonlyArray<string>): ReadonlyArray<string> =>
+  ["run", ...projects.flatMap((project) => ["--project", project]), "--reporter=default", "--reporter=json", `--outputFile.json=${reportOf(name)}`]
+
+/** A file that cannot be loaded, a skipped test or an error outside a test is a failure too. */
+const countReport = (name: string, status: number | null): void => {
+  if (!existsSync(reportOf(name))) return count(false)
+  const found = JSON.parse(readFileSync(reportOf(name), "utf8")) as VitestReport
+  const brokenFiles = found.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0).length
+  const failed = found.numFailedTests + found.numPendingTests + found.numTodoTests + brokenFiles
+  tally.passed += found.numPassedTests
+  tally.failed += failed
+  if (status !== 0 && failed === 0) count(false)
+}
+
+/** Projects of vitest, their files side by side. */
 const vitest = (...projects: ReadonlyArray<string>): Promise<void> =>
   timed(`${projects.join(" and ")} tests`, () => {
-    const report = join(reports, `${projects.join("-")}.json`)
-    rmSync(report, { force: true })
-    const { status } = spawnSync("vitest", ["run", ...projects.flatMap((project) => ["--project", project]), "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
-      stdio: "inherit", cwd: root, env: { ...process.env, CI: "true" }
-    })
-    if (!existsSync(report)) return count(false)
-    const found = JSON.parse(readFileSync(report, "utf8")) as VitestReport
-    const brokenFiles = found.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0).length
-    const failed = found.numFailedTests + found.numPendingTests + found.numTodoTests + brokenFiles
-    tally.passed += found.numPassedTests
-    tally.failed += failed
-    if (status !== 0 && failed === 0) count(false)
+    const name = projects.join("-")
+    rmSync(reportOf(name), { force: true })
+    const { status } = spawnSync("vitest", vitestArgs(name, projects), { stdio: "inherit", cwd: root, env: { ...process.env, CI: "true" } })
+    countReport(name, status)
   })
+
+/** A project that is pure and long, beside all others, with what of the processors they leave. Answers how to wait for it. */
+const beside = (project: string): (() => Promise<void>) => {
+  rmSync(reportOf(project), { force: true })
+  const log = join(reports, `${project}.log`)
+  const output = openSync(log, "w")
+  const child = spawn("nice", ["-n", "19", "vitest", ...vitestArgs(project, [project])], {
+    stdio: ["ignore", output, output], cwd: root, env: { ...process.env, CI: "true" }
+  })
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
+  process.once("exit", () => child.kill("SIGKILL"))
+  return () => timed(`the ${project} tests' end`, async () => {
+    const status = await ended
+    process.stdout.write(readFileSync(log))
+    countReport(project, status)
+  })
+}
 
 /** What is on the engines, in words. */
 const inventory = async (environment: TestEnvironment): Promise<ReadonlySet<string>> => {
@@ -99,6 +123,7 @@ await check("types", process.execPath, ["node_modules/typescript-7/bin/tsc", "-p
 await check("lint", "oxlint", ["--deny-warnings"])
 await check("one-way arrows", "depcruise", ["--config", ".dependency-cruiser.cjs", "src", "controllers"])
 await check("generated docs", process.execPath, ["scripts/docs.ts", "--check"])
+const convergence = beside("convergence")
 await vitest("unit", "simulation")
 try {
   const environment = await timed("test environment", up)
@@ -110,4 +135,5 @@ try {
   console.error(error)
   count(false)
 }
+await convergence()
 await finish()

@@ -6,6 +6,8 @@ import { type Case, space } from "../../support/planSpace.ts"
 import { reasons } from "../../../controllers/game/decide/reasons.ts"
 import type { Row } from "../../../src/domain/Row.ts"
 
+/** It runs beside the other tests, with what of the processors they leave. */
+const longMs = 1_800_000
 /** No path is longer than this when nothing goes wrong. */
 const maximumSteps = 16
 
@@ -75,7 +77,7 @@ describe("plan, over its whole state space", () => {
       return [problem, `${from}\n    ${problem && end.trace.join(" > ")}`] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 600_000)
+  }, longMs)
 
   it("touches nothing that it must leave alone, answers no job with what is not so, and tells each end as what it was", () => {
     const problems = [...nodes.values()].flatMap(({ world, from }) => [
@@ -86,7 +88,7 @@ describe("plan, over its whole state space", () => {
       })
     ])
     assert.deepStrictEqual(examples(problems), [])
-  }, 600_000)
+  }, longMs)
 
   it("restarts what runs in place when that is asked for: once, as expected, under the same id, and whatever its policy", () => {
     const problems = worldsOf("running").flatMap(({ world, from }) => {
@@ -99,7 +101,7 @@ describe("plan, over its whole state space", () => {
       return [[isRight ? undefined : `${log.join()} | ${ends.join()}`, from] as const]
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 600_000)
+  }, longMs)
 
   it("tells of every container that somebody takes away from a settled game", () => {
     const problems = settledNodes.map(({ world, from }) => {
@@ -109,7 +111,7 @@ describe("plan, over its whole state space", () => {
       return [isToBeTold && !told ? "not told" : undefined, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 600_000)
+  }, longMs)
 
   it("takes a game for removed only when its row says so, or when it was taken away while it ran under never", () => {
     const problems = settledNodes.map(({ world, from }) => {
@@ -121,7 +123,7 @@ describe("plan, over its whole state space", () => {
       return [isRight ? undefined : `${status} ${state} ${restartPolicy}: ${over ? "removed" : "kept"}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 600_000)
+  }, longMs)
 
   it("logs the end of the retention, whatever went before", () => {
     const problems = settledNodes.map(({ world, from }) => {
@@ -130,7 +132,7 @@ describe("plan, over its whole state space", () => {
       return [log.includes("cleanup_container auto_ttl") ? undefined : `logs ${log.join()}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 600_000)
+  }, longMs)
 
   it("logs the next start of a stopped game as a start, and nothing of what went before counts", () => {
     const problems = worldsOf("stopped").map(({ world, from }) => {
@@ -138,7 +140,7 @@ describe("plan, over its whole state space", () => {
       return [log.join() === "start desired_state" && record?.restartCount === 0 ? undefined : `logs ${log.join()}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 600_000)
+  }, longMs)
 
   it("runs a changed row, and counts no restart for it", () => {
     const problems = worldsOf("running").map(({ world, from }) => {
@@ -146,17 +148,17 @@ describe("plan, over its whole state space", () => {
       return [record?.status === "running" && record.restartCount === 0 ? undefined : `${record?.status} ${record?.restartCount}`, from] as const
     })
     assert.deepStrictEqual(examples(problems), [])
-  }, 600_000)
+  }, longMs)
 
   it("stays settled: an hour later there is still nothing to do", () => {
     const moved = [...nodes.values()].filter(({ world }) =>
       isSettled(world) && planWorld(world).reason !== "Retained" &&
       planWorld(pass(world, 3_600_000, "well", false)).step._tag !== "Wait")
     assert.deepStrictEqual(moved.map(({ from }) => from).slice(0, 3), [])
-  }, 600_000)
+  }, longMs)
 
   it("reaches every reason, and gives no reason that is not listed", () => {
     const reached = new Set([...nodes.values()].map(({ world }) => planWorld(world).reason))
     assert.deepStrictEqual([...reached].sort(), Object.keys(reasons).sort())
-  }, 600_000)
+  }, longMs)
 })
