@@ -18,7 +18,8 @@ const mayImport = {
   "src/store/postgres": ["src/domain", "src/telemetry", "src/store"],
   "src/engine/docker": ["src/clock", "src/domain", "src/domain/spec", "src/telemetry", "src/engine"],
   "src/streams/redis": ["src/clock", "src/domain", "src/telemetry", "src/streams"],
-  "src/config.ts": ["src/domain", "src/domain/spec"],
+  "src/config.ts": ["src/configKinds.ts", "src/domain", "src/domain/spec"],
+  "src/configKinds.ts": ["src/domain", "src/domain/spec"],
   // Types only, of the adapters' settings.
   "src/options.ts": ["src/config.ts", "src/domain", "src/domain/spec", "src/engine", "src/engine/docker", "src/streams/redis"],
   "src/installation.ts": ["src/store"],

@@ -26,6 +26,7 @@ const turnedRound = [
   ["src/engine/docker/wrong.ts", "../../store/Lease.ts", "imports-of-src/engine/docker"],
   ["src/streams/redis/wrong.ts", "../../controller/Leader.ts", "imports-of-src/streams/redis"],
   ["src/config.ts", "./store/Lease.ts", "imports-of-src/config.ts"],
+  ["src/configKinds.ts", "./config.ts", "imports-of-src/configKinds.ts"],
   ["src/options.ts", "./store/Lease.ts", "imports-of-src/options.ts"],
   ["src/installation.ts", "./config.ts", "imports-of-src/installation.ts"],
   ["src/upgrading.ts", "./config.ts", "imports-of-src/upgrading.ts"],
