@@ -46,6 +46,7 @@ export const key = (world: World): string => {
     world.containers.map(looks),
     world.engineId,
     hidden.containers.map(looks),
+    hidden.claims.map(({ host }) => host).sort(),
     world.pull,
     world.exchangesFull,
     world.imagePresent

@@ -37,7 +37,7 @@ export interface World extends Facts {
   readonly containers: ReadonlyArray<ModelContainer>
   readonly results: ReadonlyArray<{ readonly job: number; readonly result: JobResult }>
   /** What another engine holds, which does not answer now. */
-  readonly hidden: { readonly engineId: string; readonly containers: ReadonlyArray<ModelContainer> }
+  readonly hidden: { readonly engineId: string; readonly containers: ReadonlyArray<ModelContainer>; readonly claims: Facts["claims"] }
   readonly imagePresent: boolean
   readonly told: ReadonlyArray<Told>
   /** The operation log: `kind source`, with `!` when it failed. */
@@ -149,7 +149,8 @@ export const switchEngine = (world: World): World => ({
   ...world,
   engineId: world.hidden.engineId,
   containers: world.hidden.containers,
-  hidden: { engineId: world.engineId, containers: world.containers }
+  claims: world.hidden.claims,
+  hidden: { engineId: world.engineId, containers: world.containers, claims: world.claims }
 })
 
 /** The engine stops, or begins again, to answer for its containers. */

@@ -269,7 +269,7 @@ const worldOf = (
   ...pull,
   engineId: "e1",
   claims: [],
-  hidden: { engineId: "e0", containers: record?.engineId === "e0" ? [container({})] : [] },
+  hidden: { engineId: "e0", containers: record?.engineId === "e0" ? [container({})] : [], claims: [] },
   imagePresent: pull.pull._tag === "Pulled",
   nowMs: startMs,
   timing,

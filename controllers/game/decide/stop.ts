@@ -53,7 +53,7 @@ export const rowSaysStopped = (seen: Observation): Finding | undefined => {
   if (desired?.state !== "stopped") return undefined
   if (isRunning(main)) return record(seen, "StopWanted", stoppingBegun(seen, "row"))
   const isSettled = before !== null && hasObserved(before, desired) && before.lastErrorCode === null &&
-    before.nextRestartAtMs === null && before.stopping === null && before.rollout === null
+    before.nextRestartAtMs === null && before.stopping === null && before.rollout === null && before.restartingSinceMs === null
   if (isSettled) return atRest(seen)
   return record(seen, "StopWanted", {
     record: { status: "stopped", ...observing(desired), stopping: null, rollout: null, ...cleanSlate }

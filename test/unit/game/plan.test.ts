@@ -1069,6 +1069,10 @@ const restartsInPlace: Cases = [{
   name: "exchanges what is to be exchanged anyway", because: "the new container is started after that wish (10, 14)",
   given: { desired: changed(asked) }, then: act("RowChanged", "FetchImage")
 }, {
+  name: "forgets a restart of a game whose row says stopped by now", because: "what is not to run is on its way to no other run (14)",
+  given: { desired: stopWanted(), record: stopped(0, { ...restartBegun, observedGeneration: 2 }), containers: [exited(0)] },
+  then: record("StopWanted", "stopped", { knows: { restartingSinceMs: null } })
+}, {
   name: "goes on with a stop whose row says stopped by now", because: "the last wish wins, and the end is told as what it was begun as (9, 14)",
   given: { desired: stopWanted(asked), record: running({ ...restartBegun, ...stopping(second, "restart") }), containers: [exited(0)] },
   then: record("ContainerEnded", "stopped", {
