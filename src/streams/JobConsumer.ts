@@ -16,7 +16,7 @@ import * as metrics from "../telemetry/metrics.ts"
 import { gameOf } from "./decodeJob.ts"
 import { givenUp, givenUpBare, maximumDeliveries } from "./givenUp.ts"
 import { decoded, type Delivered, isConflict, isInvalid, type JobConsumerOptions, lookAt, refused, type TakeError } from "./intake.ts"
-import { keepHistory } from "./lostJobs.ts"
+import { keepHistory, mendHistory } from "./lostJobs.ts"
 import { type JobStreamEntry, Streams } from "./Streams.ts"
 
 const reclaimEveryMs = 5000
@@ -51,7 +51,7 @@ export const consumeJobs = Effect.fnUntraced(function*(options: JobConsumerOptio
     const nowMs = yield* monotonicMs
     if (nowMs < reclaimAtMs) continue
     reclaimAtMs = nowMs + reclaimEveryMs
-    yield* keepHistory(options)
+    yield* mendHistory(options)
     for (let more = true; more;) {
       const stale = yield* streams.reclaim(options.staleMs ?? 10_000, reclaimBatch)
       yield* take(stale, apart, options)

@@ -13,11 +13,18 @@ import { type JobStreamEntry, Streams } from "./Streams.ts"
 const againMs = 15 * 60_000
 const againBatch = 64
 
-/** Finds out whether the database may lack jobs, and takes them again. */
+/** Finds out whether the database may lack jobs, takes them again, and notes which history it is. */
 export const keepHistory = Effect.fnUntraced(function*(options: JobConsumerOptions) {
+  yield* mendHistory(options)
+  yield* (yield* GameWriter).noteHistory
+})
+
+/** The same now and then, once it is noted: where nothing has changed nothing is written. */
+export const mendHistory = Effect.fnUntraced(function*(options: JobConsumerOptions) {
   const writer = yield* GameWriter
   const isSame = yield* Effect.as(writer.sameHistory, true).pipe(Effect.catchIf(refused("HistoryChanged"), () => Effect.succeed(false)))
-  if (!isSame) yield* takeAgain(options)
+  if (isSame) return
+  yield* takeAgain(options)
   yield* writer.noteHistory
 })
 

@@ -2,20 +2,11 @@
 import { containerName, type GameId, isGameId } from "../../../src/domain/GameId.ts"
 import { addressesOverlap, type HostPort, type PublishedPort } from "../../../src/domain/ports.ts"
 import { type ContainerExit, type ContainerState, EngineError } from "../../../src/engine/ContainerEngine.ts"
+import { labels as labelNames } from "../../../src/engine/docker/labels.ts"
 import type { Availability } from "./Availability.ts"
 import type { Behaviour } from "./process.ts"
 
-export const labelNames = {
-  owner: "com.galaxy.owner",
-  kind: "com.galaxy.kind",
-  gameId: "com.galaxy.game_id",
-  imageRef: "com.galaxy.engine_image_ref",
-  startedAtMs: "com.galaxy.started_at_ms",
-  specHash: "com.galaxy.spec_hash",
-  generation: "com.galaxy.generation",
-  instance: "com.galaxy.instance",
-  stopGraceMs: "com.galaxy.stop_grace_ms"
-} as const
+export { labelNames }
 
 export type Labels = Readonly<Record<string, string>>
 

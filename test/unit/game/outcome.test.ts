@@ -41,6 +41,11 @@ const refusedAs = (containerId: string): Outcome => ({ _tag: "StartFailed", fail
 const signalled: Outcome = { _tag: "Signalled" }
 const removed: Outcome = { _tag: "Removed" }
 
+const restartAsked = {
+  desired: never({ restartRequestedAtMs: now - second }), record: stopped(143, { restartingSinceMs: now - second, restartObservedAtMs: now - second }),
+  containers: [exited(143)]
+} satisfies Given
+
 const starts: Cases = [{
   name: "tells a row's start", because: "record running with its container, `start` by desired_state, no job result (2)",
   given: nothing, action: create, outcome: startedAs("c1"),
@@ -70,10 +75,7 @@ const starts: Cases = [{
   })
 }, {
   name: "tells a restart that was asked for", because: "a line of its own by the row, from the intent on, and no restart of the policy's (14)",
-  given: {
-    desired: never({ restartRequestedAtMs: now - second }), record: stopped(143, { restartingSinceMs: now - second, restartObservedAtMs: now - second }),
-    containers: [exited(143)]
-  },
+  given: restartAsked,
   action: start, outcome: startedAs("c1"),
   then: known("running", {
     log: ["restart desired_state success c1"], health: ["container_started c1"],
@@ -96,10 +98,7 @@ const starts: Cases = [{
   })
 }, {
   name: "gives a restart up that fails to start", because: "from there on its policy decides, with its back-off (4, 14)",
-  given: {
-    desired: never({ restartRequestedAtMs: now - second }), record: stopped(143, { restartingSinceMs: now - second, restartObservedAtMs: now - second }),
-    containers: [exited(143)]
-  },
+  given: restartAsked,
   action: start, outcome: refusedAs("c1"),
   then: known("stopped", {
     log: ["start auto_reconcile failure container_start_failed c1"], told: ["runtime.container_start_failed"],
